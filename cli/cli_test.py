@@ -1,0 +1,365 @@
+#!/usr/bin/env python3
+"""Tests of the command line against the built program: cli_test.py PROGRAM [unittest options]."""
+
+import contextlib
+import gzip
+import hashlib
+import json
+import pathlib
+import random
+import signal
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PROGRAM = None
+EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples"
+CLASSIFIER = str(EXAMPLES / "classifier.onnx")
+INPUTS = str(EXAMPLES / "classifier_inputs.npy")
+LABELS = str(EXAMPLES / "classifier_labels.npy")
+LOGITS = str(EXAMPLES / "classifier_logits.npy")
+AUTOENCODER = str(EXAMPLES / "autoencoder.onnx")
+CELLS = str(EXAMPLES / "cell_distance.csv")
+SAMPLES = ["--inputs", INPUTS, "--scale", "1/256", "--labels", LABELS]
+EMD = ["--inputs", str(EXAMPLES / "autoencoder_inputs.npy"), "--targets", "inputs", "--score", "emd",
+       "--emd-cost", CELLS]
+COLUMNS = ("fault,layer,tensor,index,bit,from_msb,golden,faulty,samples,masked,non_critical,critical,due,"
+           "score,delta")
+
+
+def npy(path, shape, type_code, values):
+    """Writes an array file: type_code as in `struct`, f or B."""
+    name = {"f": "<f4", "B": "|u1", "i": "<i4"}[type_code]
+    header = f"{{'descr': '{name}', 'fortran_order': False, 'shape': ({', '.join(map(str, shape))},), }}"
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    pathlib.Path(path).write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() +
+                                   struct.pack(f"<{len(values)}{type_code}", *values))
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def path(self, name):
+        return str(self.folder / name)
+
+    def call(self, *words, stdout=subprocess.PIPE):
+        return subprocess.run([PROGRAM, *map(str, words)], stdout=stdout, stderr=subprocess.PIPE, text=True,
+                              timeout=600, cwd=self.folder)
+
+    def good(self, *words, code=0):
+        done = self.call(*words)
+        self.assertEqual(done.returncode, code, done.stderr + (done.stdout or ""))
+        return done.stdout
+
+    def bad(self, *words, says=(), stdout=subprocess.PIPE):
+        """Exit code 2, and one line on standard error with every word of `says`; nothing left behind."""
+        before = sorted(self.folder.iterdir())
+        done = self.call(*words, stdout=stdout)
+        self.assertEqual(done.returncode, 2, f"{words}\n{done.stderr}")
+        self.assertRegex(done.stderr, r"\Aflipscope: \[[a-z0-9-]+\] [^\n]+\n\Z")
+        for word in says:
+            self.assertIn(word, done.stderr)
+        self.assertEqual(sorted(self.folder.iterdir()), before)
+        return done.stderr
+
+    def csv(self, store, *words):
+        return self.good("export", store, *words)
+
+    def inject(self, store, *words, code=0):
+        return self.good("inject", CLASSIFIER, *SAMPLES, "--store", store, "--quiet", *words, code=code)
+
+
+class Usage(Case):
+    def test_help_of_every_verb_has_an_example(self):
+        overview = self.good("--help")
+        for verb in ("info", "run", "inject", "export", "merge", "demo"):
+            self.assertIn(f"\n  {verb} ", overview)
+            text = self.good(verb, "--help")
+            self.assertRegex(text, rf"Examples?:\n  flipscope {verb}")
+            for common in ("--json", "--quiet", "--threads", "--seed", "--config"):
+                self.assertIn(common, text)
+
+    def test_no_verb(self):
+        self.assertEqual(self.call().returncode, 2)
+        self.assertRegex(self.good("--version"), r"^flipscope \d+\.\d+\.\d+\n$")
+
+    def test_mistakes(self):
+        self.bad("injekt", says=["injekt", "inject"])
+        self.bad("info", says=["MODEL"])
+        self.bad("info", CLASSIFIER, "--bitz", "3", says=["--bitz", "--bits"])
+        self.bad("info", CLASSIFIER, "extra", says=["extra"])
+        self.bad("info", CLASSIFIER, "--threads", "many", says=["--threads", "many", "whole number"])
+        self.bad("info", CLASSIFIER, "--threads", "-1", says=["--threads"])
+        self.bad("info", CLASSIFIER, "--threads", says=["--threads"])
+        self.bad("info", CLASSIFIER, "--seed", "1.5", says=["--seed", "1.5"])
+        self.bad("info", CLASSIFIER, "--in", "wheights", says=["wheights", "weights"])
+        self.bad("inject", CLASSIFIER, *SAMPLES, says=["--store"])
+        self.bad("inject", CLASSIFIER, "--store", "run.db", says=["--inputs"])
+        self.bad("run", CLASSIFIER, says=["--inputs"])
+        self.bad("merge", "a.db", says=["--out"])
+        self.bad("export", "a.db", "--format", "xml", says=["xml", "fault-list"])
+        self.bad("export", "a.db", "--by", "colour", says=["colour", "layer"])
+
+    def test_config_file(self):
+        config = self.folder / "options.toml"
+        config.write_text('in = ["weights", "biases"]\nbits = "msb:1"\nstore = "other-verb.db"\n'
+                          '[run]\nverify = 3\n')
+        from_file = json.loads(self.good("info", CLASSIFIER, "--json", "--config", config))
+        typed = json.loads(self.good("info", CLASSIFIER, "--json", "--in", "weights,biases", "--bits", "msb:1"))
+        self.assertEqual(from_file, typed)
+        before = json.loads(self.good("info", CLASSIFIER, "--json", "--config", config, "--in", "weights"))
+        self.assertEqual(before["fault_space"]["in"], "weights")
+        config.write_text("bitz = 3\n")
+        self.bad("info", CLASSIFIER, "--config", config, says=["bitz", "bits"])
+        self.bad("info", CLASSIFIER, "--config", "absent.toml", says=["--config"])
+
+    def test_full_standard_output(self):
+        with open("/dev/full", "w") as full:
+            self.bad("info", CLASSIFIER, says=["[output]"], stdout=full)
+            self.bad("info", CLASSIFIER, "--json", says=["[output]"], stdout=full)
+
+
+class Info(Case):
+    def test_counts(self):
+        info = json.loads(self.good("info", CLASSIFIER, "--json"))
+        self.assertEqual(info["parts"]["weights"]["elements"], 1476)
+        self.assertEqual(info["parts"]["weights"]["bits"], 8856)
+        self.assertEqual(info["fault_space"]["faults"], 8856)
+        weighted = [layer for layer in info["layers"] if "exact" in layer]
+        self.assertEqual([layer["layer"] for layer in weighted], ["conv1", "conv2", "dense"])
+        self.assertTrue(all(layer["exact"] for layer in weighted))
+        text = self.good("info", CLASSIFIER)
+        for word in ("conv1", "conv2", "dense", "8,856", "exact in float32"):
+            self.assertIn(word, text)
+
+    def test_restricted_space(self):
+        info = json.loads(self.good("info", CLASSIFIER, "--json", "--layers", "conv*", "--bits", "msb:1"))
+        self.assertEqual(info["fault_space"]["faults"], 8 * 9 + 12 * 8 * 9)
+        self.bad("info", CLASSIFIER, "--layers", "cnov*", says=["cnov*", "conv1", "dense"])
+        self.bad("info", CLASSIFIER, "--bits", "6-7", says=["bit"])
+        self.bad("info", CLASSIFIER, "--bits", "5-2", says=["5-2"])
+        self.bad("info", CLASSIFIER, "--bits", "x", says=["x"])
+
+    def test_broken_models(self):
+        self.bad("info", "absent.onnx", says=["absent.onnx"])
+        self.bad("info", str(self.folder), says=[str(self.folder)])
+        whole = pathlib.Path(CLASSIFIER).read_bytes()
+        chance = random.Random(1)
+        for size in [0, 1, 100, len(whole) - 1] + [chance.randrange(len(whole)) for _ in range(20)]:
+            path = self.folder / "cut.onnx"
+            path.write_bytes(whole[:size])
+            with self.subTest(size=size):
+                self.bad("info", "cut.onnx", says=["cut.onnx"])
+
+
+class Run(Case):
+    def test_golden_run(self):
+        result = json.loads(self.good("run", CLASSIFIER, *SAMPLES, "--expect", LOGITS, "--verify", 10, "--json"))
+        self.assertEqual(result["samples"], 1000)
+        self.assertEqual(result["correct"], 970)
+        self.assertEqual(result["score"], {"name": "mispredict", "value": 30.0})
+        self.assertEqual(result["expect"]["largest_difference"], 0)
+        self.assertEqual(result["differing_from_reference"], [])
+        self.assertIn("accuracy: 97.0% (970 of 1,000)", self.good("run", CLASSIFIER, *SAMPLES))
+
+    def test_outputs_come_back_as_expected(self):
+        for threads in (1, 2, 3):
+            self.good("run", CLASSIFIER, *SAMPLES, "--outputs", f"{threads}.npy", "--threads", threads)
+        first = (self.folder / "1.npy").read_bytes()
+        self.assertEqual(first, (self.folder / "2.npy").read_bytes())
+        self.assertEqual(first, (self.folder / "3.npy").read_bytes())
+        self.good("run", CLASSIFIER, *SAMPLES, "--expect", "1.npy")
+        self.good("run", CLASSIFIER, *SAMPLES, "--skip", 100, "--first", 50, "--expect", "1.npy")
+        self.assertIn("NOT as", self.good("run", CLASSIFIER, *SAMPLES, "--scale", "1/255", "--expect", "1.npy", code=1))
+        self.good("run", CLASSIFIER, *SAMPLES, "--scale", "1/255", "--expect", "1.npy", "--tolerance", 100)
+
+    def test_autoencoder(self):
+        result = json.loads(self.good("run", AUTOENCODER, *EMD, "--json", "--expect",
+                                      EXAMPLES / "autoencoder_outputs.npy", "--tolerance", "1e-6"))
+        self.assertAlmostEqual(result["score"]["value"], 0.423, places=3)
+
+    def test_bad_samples(self):
+        npy(self.path("small.npy"), (2, 1, 5, 5), "f", [0.0] * 50)
+        self.bad("run", CLASSIFIER, "--inputs", "small.npy", says=["small.npy", "12"])
+        npy(self.path("label.npy"), (1000,), "B", [5] * 1000)
+        self.bad("run", CLASSIFIER, "--inputs", INPUTS, "--labels", "label.npy", says=["label"])
+        npy(self.path("few.npy"), (999,), "B", [0] * 999)
+        self.bad("run", CLASSIFIER, "--inputs", INPUTS, "--labels", "few.npy", says=["few.npy"])
+        self.bad("run", CLASSIFIER, *SAMPLES, "--first", 0, says=["first"])
+        self.bad("run", CLASSIFIER, *SAMPLES, "--skip", 1000, says=["skip"])
+        self.bad("run", CLASSIFIER, *SAMPLES, "--scale", "1/0", says=["1/0"])
+        self.bad("run", CLASSIFIER, *SAMPLES, "--std", "0", says=["std"])
+        self.bad("run", CLASSIFIER, *SAMPLES, "--score", "best", says=["best", "mispredict"])
+        self.bad("run", AUTOENCODER, *EMD[:-2], says=["--emd-cost"])
+        self.bad("run", CLASSIFIER, *SAMPLES, "--expect", INPUTS, says=["classifier_inputs.npy"])
+        self.bad("run", CLASSIFIER, *SAMPLES, "--verify", 1001, says=["--verify"])
+        (self.folder / "cut.npy").write_bytes(pathlib.Path(INPUTS).read_bytes()[:-1])
+        self.bad("run", CLASSIFIER, "--inputs", "cut.npy", says=["cut.npy"])
+
+    def test_samples_that_are_no_numbers(self):
+        values = [0.5] * (3 * 36)
+        values[40] = float("nan")
+        npy(self.path("nan.npy"), (3, 1, 6, 6), "f", values)
+        self.bad("run", AUTOENCODER, "--inputs", "nan.npy", says=["nan.npy", "sample 1", "nan"])
+
+    def test_unwritable_outputs(self):
+        self.bad("run", CLASSIFIER, *SAMPLES, "--outputs", "absent/o.npy", says=["absent/o.npy"])
+        self.bad("run", CLASSIFIER, *SAMPLES, "--outputs", "/dev/full", says=["/dev/full"])
+
+    def test_compressed_samples(self):
+        (self.folder / "inputs.npy.gz").write_bytes(gzip.compress(pathlib.Path(INPUTS).read_bytes()))
+        self.good("run", CLASSIFIER, "--inputs", "inputs.npy.gz", "--scale", "1/256", "--expect", LOGITS)
+
+
+class Inject(Case):
+    SMALL = ["--first", "200"]
+
+    def test_exhaustive(self):
+        text = self.good("inject", CLASSIFIER, *SAMPLES, *self.SMALL, "--store", "run.db", "--verify", 20)
+        self.assertLessEqual(text.count("\n"), 20, text)
+        self.assertIn("8,856 of 8,856 faults", text)
+        rows = self.csv("run.db").splitlines()
+        self.assertEqual(rows[0], COLUMNS)
+        self.assertEqual(len(rows), 1 + 8856)
+        for row in rows[1:]:
+            cells = row.split(",")
+            self.assertEqual(sum(map(int, cells[9:13])), int(cells[8]))
+        for by in ("bit", "weight", "channel", "layer", "model"):
+            self.assertGreater(len(self.csv("run.db", "--by", by).splitlines()), 1)
+        rates = json.loads(self.good("export", "run.db", "--by", "model", "--json"))["rates"]
+        self.assertEqual(rates[0]["faults"], 8856)
+        self.good("export", "run.db", "--format", "fault-list", "--out", "list.csv")
+        self.good("export", "run.db", "--format", "npz", "--out", "run.npz")
+
+    def test_threads_and_shards_give_the_same_bytes(self):
+        texts = []
+        for threads in (1, 2, 3):
+            self.inject(f"{threads}.db", *self.SMALL, "--threads", threads)
+            texts.append(self.csv(f"{threads}.db"))
+        self.assertEqual(texts[0], texts[1])
+        self.assertEqual(texts[0], texts[2])
+        for k in (3, 1, 2):
+            self.inject(f"part{k}.db", *self.SMALL, "--shard", f"{k}/3")
+        self.good("merge", "part1.db", "part2.db", "part3.db", "--out", "whole.db")
+        self.assertEqual(self.csv("whole.db"), texts[0])
+        self.inject("other.db", "--first", 100, "--bits", "0")
+        self.bad("merge", "part1.db", "other.db", "--out", "mixed.db", says=["other.db"])
+
+    def test_killed_ten_times(self):
+        self.inject("whole.db")
+        expected = self.csv("whole.db")
+        chance = random.Random(3)
+        command = [PROGRAM, "inject", CLASSIFIER, *SAMPLES, "--store", "killed.db", "--quiet"]
+        kills = 0
+        while kills < 10:
+            process = subprocess.Popen(command, cwd=self.folder, stderr=subprocess.PIPE)
+            time.sleep(chance.uniform(0.05, 0.4))
+            kills += 1 if process.poll() is None else 0
+            process.kill()
+            process.communicate()
+            if process.returncode == 0:
+                break
+        self.inject("killed.db")
+        self.assertEqual(self.csv("killed.db"), expected)
+
+    def test_interrupted(self):
+        words = ["inject", AUTOENCODER, *EMD, "--layers", "encoder.*", "--store", "run.db"]
+        process = subprocess.Popen([PROGRAM, *words], cwd=self.folder, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        while not (self.folder / "run.db").exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=300)
+        if process.returncode == 0:
+            self.skipTest("the campaign was done before the signal came")
+        self.assertEqual(process.returncode, 3, errors)
+        self.assertIn("flipscope inject", errors)
+        self.assertIn("--store run.db", errors)
+
+    def test_random_stuck_and_multi_bit_faults(self):
+        self.inject("random.db", *self.SMALL, "--select", "random:500", "--seed", 7)
+        self.assertEqual(len(self.csv("random.db").splitlines()), 501)
+        self.inject("again.db", *self.SMALL, "--select", "random:500", "--seed", 7)
+        self.assertEqual(self.csv("random.db"), self.csv("again.db"))
+        self.inject("stuck.db", *self.SMALL, "--faults", "stuck-at-0", "--bits", "msb:1")
+        self.inject("multi.db", *self.SMALL, "--faults", "multi:10", "--select", "random:50")
+        self.assertEqual(len(self.csv("multi.db", "--sites").splitlines()), 1 + 50 * 10)
+        self.inject("biases.db", *self.SMALL, "--in", "biases")
+
+    def test_bar(self):
+        self.inject("run.db", *self.SMALL, "--bits", "msb:1", "--fail-if", "sdc>0.000001", code=1)
+        self.inject("run.db", *self.SMALL, "--bits", "msb:1", "--fail-if", "sdc>0.999999")
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "run.db", "--fail-if", "luck>1", says=["luck", "sdc"])
+
+    def test_list_and_protection(self):
+        self.inject("run.db", *self.SMALL, "--layers", "dense", "--bits", "msb:1")
+        self.good("export", "run.db", "--format", "fault-list", "--out", "list.csv")
+        self.inject("list.db", *self.SMALL, "--select", "list:list.csv")
+        numbers = lambda text: [row.split(",")[1:] for row in text.splitlines()]
+        self.assertEqual([row[8:] for row in numbers(self.csv("list.db"))],
+                         [row[8:] for row in numbers(self.csv("run.db"))])
+        self.inject("protected.db", *self.SMALL, "--layers", "dense", "--bits", "msb:1", "--protect", "list.csv")
+        for row in self.csv("protected.db").splitlines()[1:]:
+            self.assertEqual(row.split(",")[9], "200")
+
+    def test_bad_campaigns(self):
+        words = ["inject", CLASSIFIER, *SAMPLES, *self.SMALL, "--store", "run.db"]
+        self.bad(*words, "--faults", "meteor", says=["meteor", "bit-flip"])
+        self.bad(*words, "--select", "best", says=["best", "exhaustive"])
+        self.bad(*words, "--select", "random:99999", says=["99999"])
+        self.bad(*words, "--select", "list:absent.csv", says=["absent.csv"])
+        self.bad(*words, "--layers", "nothing*", says=["nothing*", "conv1"])
+        self.bad(*words, "--bits", "31", says=["31"])
+        self.bad(*words, "--shard", "4/3", says=["4/3"])
+        self.bad(*words, "--memory", "lots", says=["lots"])
+        self.bad(*words, "--arithmetic", "sloppy", says=["sloppy", "exact"])
+        self.bad(*words, "--critical", "delta", says=["delta"])
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "absent/run.db", says=["absent/run.db"])
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "/dev/full", says=["/dev/full"])
+
+    def test_foreign_stores(self):
+        self.inject("run.db", *self.SMALL, "--bits", "0")
+        kept = (self.folder / "run.db").read_bytes()
+        self.bad("inject", CLASSIFIER, *SAMPLES, *self.SMALL, "--store", "run.db", "--bits", "1", says=["run.db", "bits"])
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--first", 100, "--store", "run.db", "--bits", "0", says=["run.db"])
+        self.assertEqual((self.folder / "run.db").read_bytes(), kept)
+        (self.folder / "text.db").write_text("not a database\n" * 1000)
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "text.db", says=["text.db"])
+        self.bad("export", "text.db", says=["text.db"])
+        with contextlib.closing(sqlite3.connect(self.folder / "other.db")) as database:
+            database.execute("CREATE TABLE mine(x)")
+            database.commit()
+        before = hashlib.sha256((self.folder / "other.db").read_bytes()).digest()
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "other.db", says=["other.db"])
+        self.assertEqual(hashlib.sha256((self.folder / "other.db").read_bytes()).digest(), before)
+        self.bad("export", "absent.db", says=["absent.db"])
+        self.assertFalse((self.folder / "absent.db").exists())
+
+    def test_unwritable_exports(self):
+        self.inject("run.db", *self.SMALL, "--bits", "0")
+        self.bad("export", "run.db", "--out", "absent/o.csv", says=["absent/o.csv"])
+        self.bad("export", "run.db", "--by", "layer", "--out", "/dev/full", says=["/dev/full"])
+        with open("/dev/full", "w") as full:
+            self.bad("export", "run.db", says=[], stdout=full)
+
+
+class Demo(Case):
+    def test_demo(self):
+        text = self.good("demo", "--out", "tour")
+        self.assertIn("summary.md", text)
+        self.assertTrue((self.folder / "tour" / "summary.md").read_text().startswith("# "))
+        self.bad("demo", "--out", "/dev/full", says=["/dev/full"])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    unittest.main()

@@ -1,0 +1,86 @@
+// One verb's options: described once, and from that parsed, read from a file, and printed as help.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "options.h"
+
+namespace flipscope::cli {
+
+class Command;
+
+/// A verb of the command line.
+struct Verb {
+  const char* name;
+  const char* summary;  ///< one line, no full stop
+  void (*describe)(Command& command, Options& options);
+  int (*run)(const Options& options);  ///< gives the exit code
+};
+
+/// The options of one verb. Names have no dashes; a placeholder says what a value looks like. All
+/// references must outlive the command.
+class Command {
+ public:
+  explicit Command(const Verb& verb);
+  ~Command();
+
+  void argument(const char* name, std::string& value, const char* help);
+  void arguments(const char* name, std::vector<std::string>& values, const char* help);
+
+  /// `take` reads the text, and throws Error where it cannot.
+  void option(const char* name, const char* placeholder,
+              const std::function<void(const std::string&)>& take, const char* help);
+  void option(const char* name, const char* placeholder, std::string& value, const char* help);
+  /// Words between commas; the option may also come several times.
+  void option(const char* name, const char* placeholder, std::vector<std::string>& values,
+              const char* help);
+  /// A whole number of at least 0.
+  void option(const char* name, const char* placeholder, int& value, const char* help);
+  void option(const char* name, const char* placeholder, std::int64_t& value, const char* help);
+  void option(const char* name, const char* placeholder, std::uint64_t& value, const char* help);
+  /// A number of at least 0.
+  void option(const char* name, const char* placeholder, double& value, const char* help);
+  void flag(const char* name, bool& value, const char* help);
+
+  /// A heading over the options that follow.
+  void heading(const char* title);
+  /// A command line that works, without the program's name.
+  void example(const char* line);
+
+  /// Adds --config.
+  void config_file();
+
+  /// Reads the words after the verb. `known` are the names of all options of all verbs: a --config
+  /// file may serve several verbs, but a word that is no option of any of them is a mistake. Gives
+  /// false where help was asked for. Throws Error("[usage] …").
+  bool parse(std::vector<std::string> words, std::span<const std::string> known);
+
+  std::string help() const;
+  std::vector<std::string> option_names() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// --json, --quiet, --threads, --seed, --config.
+void describe_common(Command& command, Options& options);
+
+/// MODEL.
+void describe_model(Command& command, Options& options);
+
+/// --inputs, and what brings samples into the form that the model wants.
+void describe_samples(Command& command, Options& options);
+
+/// --in, --layers, --bits.
+void describe_fault_space(Command& command, Options& options);
+
+/// --score and what belongs to it.
+void describe_score(Command& command, Options& options);
+
+}  // namespace flipscope::cli

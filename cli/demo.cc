@@ -1,0 +1,159 @@
+// flipscope demo: the whole way, on the networks that come with the program.
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+
+#include "flipscope/campaign/export.h"
+#include "flipscope/model/file_bytes.h"
+#include "flipscope/numeric/error.h"
+#include "json.h"
+#include "summary.h"
+#include "terminal.h"
+#include "verbs.h"
+
+namespace flipscope::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The folder with the example networks: in a folder above the program (a source tree), or in
+/// share/flipscope beside its bin (an installation).
+fs::path find_examples() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  for (fs::path folder = program.parent_path(); !folder.empty(); folder = folder.parent_path()) {
+    for (const char* name : {"examples", "share/flipscope/examples"}) {
+      if (fs::exists(folder / name / "classifier.onnx", error)) return folder / name;
+    }
+    if (folder == folder.root_path()) break;
+  }
+  fail("demo", "there is no examples/classifier.onnx in a folder above {}", program.string());
+}
+
+/// A command line of the tour, and what it is for.
+struct Step {
+  const char* what;
+  std::vector<std::string> words;
+};
+
+std::string markdown_table(const std::string& store, Grouping by) {
+  std::string text =
+      "| layer | bit | faults | critical | DUE | change of the score |\n"
+      "| --- | ---: | ---: | ---: | ---: | ---: |\n";
+  for (const RateRow& row : rates(store, by)) {
+    text += fmt::format(
+        "| {} | {} | {} | {} | {} | {} |\n", row.layer, row.bit ? std::to_string(*row.bit) : "",
+        grouped(row.faults), row.critical ? rate_text(*row.critical) : "",
+        row.due ? rate_text(*row.due) : "", row.mean_delta ? number_text(*row.mean_delta) : "");
+  }
+  return text;
+}
+
+std::string markdown_section(const char* title, const std::string& store) {
+  return fmt::format("## {}\n\n```\n{}```\n\nBy layer:\n\n{}\nBy bit of each layer:\n\n{}\n", title,
+                     summary_text(summarize(store), store), markdown_table(store, Grouping::layer),
+                     markdown_table(store, Grouping::bit));
+}
+
+}  // namespace
+
+void describe_demo(Command& command, Options& options) {
+  options.out = "flipscope-demo";
+  command.heading("Arguments");
+  command.option("out", "FOLDER", options.out, "Where its files go (default: ./flipscope-demo).");
+  describe_common(command, options);
+  command.example("demo --out /tmp/flipscope-demo");
+}
+
+int demo(const Options& options) {
+  const auto begin = std::chrono::steady_clock::now();
+  const fs::path examples = find_examples();
+  const fs::path out = options.out;
+  std::error_code error;
+  fs::create_directories(out, error);
+  if (!fs::is_directory(out, error)) {
+    fail("demo", "{}: this folder cannot be made; name another with --out", options.out);
+  }
+  const std::string classifier_store = (out / "classifier.db").string();
+  const std::string autoencoder_store = (out / "autoencoder.db").string();
+  for (const std::string& store : {classifier_store, autoencoder_store}) {
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(store + suffix, error);
+  }
+  const auto example = [&](const char* name) {
+    return fs::proximate(examples / name, error).string();
+  };
+  const auto file = [&](const char* name) { return (out / name).string(); };
+  const std::vector<std::string> classifier = {example("classifier.onnx"),
+                                               "--inputs",
+                                               example("classifier_inputs.npy"),
+                                               "--scale",
+                                               "1/256",
+                                               "--labels",
+                                               example("classifier_labels.npy")};
+  const std::vector<std::string> autoencoder = {example("autoencoder.onnx"),
+                                                "--inputs",
+                                                example("autoencoder_inputs.npy"),
+                                                "--targets",
+                                                "inputs",
+                                                "--score",
+                                                "emd",
+                                                "--emd-cost",
+                                                example("cell_distance.csv")};
+  const auto with = [](const std::vector<std::string>& words, const char* verb,
+                       const std::vector<std::string>& more) {
+    std::vector<std::string> line{verb};
+    line.insert(line.end(), words.begin(), words.end());
+    line.insert(line.end(), more.begin(), more.end());
+    return line;
+  };
+
+  const Step steps[] = {
+      {"What is in the network?", {"info", example("classifier.onnx")}},
+      {"Does it give what the framework that trained it gives?",
+       with(classifier, "run", {"--expect", example("classifier_logits.npy"), "--verify", "20"})},
+      {"Flip every weight bit, one at a time.",
+       with(classifier, "inject", {"--store", classifier_store, "--verify", "20"})},
+      {"Rates with their intervals, by layer.",
+       {"export", classifier_store, "--by", "layer", "--out", file("classifier_by_layer.csv")}},
+      {"And by bit of each layer.",
+       {"export", classifier_store, "--by", "bit", "--out", file("classifier_by_bit.csv")}},
+      {"An autoencoder has no decision, but a score: the earth mover's distance.",
+       with(autoencoder, "inject",
+            {"--first", "100", "--layers", "encoder.*", "--store", autoencoder_store})},
+      {"What each bit does to it.",
+       {"export", autoencoder_store, "--by", "bit", "--out", file("autoencoder_by_bit.csv")}},
+  };
+  const bool silent = options.json || options.quiet;
+  for (const Step& step : steps) {
+    std::string line = "flipscope";
+    for (const std::string& word : step.words) line += " " + word;
+    if (!silent) print(fmt::format("# {}\n$ {}\n", step.what, line));
+    finish_output();
+    std::vector<std::string> words = step.words;
+    if (silent) words.emplace_back("--quiet");
+    if (options.campaign.threads > 0) {
+      words.emplace_back("--threads");
+      words.push_back(std::to_string(options.campaign.threads));
+    }
+    if (const int code = execute(words); code != 0) return code;
+    if (!silent) print("\n");
+  }
+
+  const std::string report = file("summary.md");
+  write_file_atomically(
+      report,
+      "# Flipscope demo\n\n" + markdown_section("Classifier, every weight bit", classifier_store) +
+          markdown_section("Autoencoder, every weight bit of the encoder", autoencoder_store));
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (options.json) {
+    print(text(Json::Object{{"report", report}, {"seconds", seconds}}));
+  } else if (!options.quiet) {
+    print(fmt::format("Done in {}. The report: {}\n", duration(seconds),
+                      fs::absolute(report, error).string()));
+  }
+  return 0;
+}
+
+}  // namespace flipscope::cli

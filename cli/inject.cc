@@ -1,0 +1,112 @@
+// flipscope inject: a campaign, from its start or from where the store stands.
+#include <csignal>
+#include <cstdio>
+
+#include "flipscope/numeric/error.h"
+#include "summary.h"
+#include "terminal.h"
+#include "verbs.h"
+
+namespace flipscope::cli {
+
+namespace {
+
+std::atomic<bool> stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+/// The first signal asks the campaign to stop after what it is at; the second one ends the program.
+extern "C" void ask_to_stop(int signal) {
+  stop.store(true);
+  std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
+void describe_inject(Command& command, Options& options) {
+  CampaignOptions& campaign = options.campaign;
+  command.heading("Arguments");
+  describe_model(command, options);
+  command.option("store", "FILE", options.store,
+                 "The campaign's file, run.db; the same command again resumes it.");
+  describe_samples(command, options);
+  command.heading("Faults");
+  command.option("faults", "KIND", campaign.faults,
+                 "bit-flip (default), stuck-at-0, stuck-at-1, burst:K, multi:K, rate:BER.");
+  command.option("select", "HOW", campaign.select,
+                 "exhaustive (default), random:N (N faults, or N trials), list:FILE.csv, "
+                 "ranking:FILE.csv[:N].");
+  command.option("protect", "FILE.csv", campaign.protect, "A list of bits that cannot be flipped.");
+  describe_fault_space(command, options);
+  command.heading("Judgement");
+  describe_score(command, options);
+  command.option("critical", "CONDITION", campaign.critical,
+                 "What counts as critical where outputs have no decision: 'delta>0'.");
+  command.option(
+      "fail-if", "CONDITION",
+      [&](const std::string& text) {
+        options.bar = parse_bar(text);
+        options.bar_text = text;
+      },
+      "Exit 1 if the upper confidence bound of a rate reaches a number: 'sdc>0.01' "
+      "(sdc, due, non-critical, masked).");
+  command.heading("Work");
+  command.option(
+      "shard", "K/N", [&](const std::string& text) { campaign.shard = parse_shard(text); },
+      "Only part K of N, counted from 1; merge joins the stores.");
+  command.option(
+      "arithmetic", "exact|fast",
+      [&](const std::string& text) { campaign.arithmetic = parse_arithmetic(text); },
+      "exact (default), or fast, which this version computes exactly too.");
+  command.option("verify", "N", campaign.verify,
+                 "Run N of the faults again by the slow reference interpreter; exit 1 if a bit "
+                 "differs.");
+  command.option(
+      "memory", "SIZE", [&](const std::string& text) { campaign.memory = parse_memory(text); },
+      "For golden values: 4GiB, 500M (default: half of the machine's).");
+  describe_common(command, options);
+  command.example(
+      "inject examples/classifier.onnx --inputs examples/classifier_inputs.npy --scale 1/256 "
+      "--labels examples/classifier_labels.npy --store run.db");
+}
+
+int inject(const Options& options) {
+  if (options.store.empty()) {
+    fail("usage", "inject needs --store FILE, the file that keeps the campaign");
+  }
+  if (options.campaign.samples.inputs.empty()) fail("usage", "inject needs --inputs FILE");
+  std::signal(SIGINT, ask_to_stop);
+  std::signal(SIGTERM, ask_to_stop);
+  ProgressLine progress("faults", options.quiet);
+  const CampaignSummary summary =
+      run_campaign(options.campaign, options.store, progress.callback(), stop);
+  progress.clear();
+
+  std::optional<bool> broken;
+  if (options.bar && !summary.interrupted) broken = is_broken(*options.bar, summary);
+  if (options.json) {
+    print(summary_json(summary, options.store, broken));
+  } else if (!options.quiet) {
+    print(summary_text(summary, options.store));
+    if (!summary.interrupted)
+      print(fmt::format("Next: flipscope export {} --by bit\n", options.store));
+  }
+  if (summary.interrupted) {
+    finish_output();
+    std::fprintf(stderr,
+                 "flipscope: [inject] interrupted; what is done stands in the store, and this goes "
+                 "on: %s\n",
+                 options.command.c_str());
+    return 3;
+  }
+  if (broken.value_or(false)) {
+    finish_output();
+    std::fprintf(
+        stderr,
+        "flipscope: [inject] the bar --fail-if '%s' is broken: see the rate's upper bound\n",
+        options.bar_text.c_str());
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace flipscope::cli

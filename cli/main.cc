@@ -1,0 +1,119 @@
+// The program: finds the verb, reads its options, runs it, and turns mistakes into one line.
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "command.h"
+#include "flipscope/numeric/error.h"
+#include "terminal.h"
+#include "verbs.h"
+
+namespace flipscope::cli {
+
+namespace {
+
+constexpr Verb kVerbs[] = {
+    {"info", "Shows layers, shapes, formats, bits, the proof of exactness and the fault space",
+     describe_info, info},
+    {"run",
+     "Runs the network without faults: accuracy or score, and comparison with other frameworks",
+     describe_run, run},
+    {"inject", "Runs a fault-injection campaign, or resumes the one that the store holds",
+     describe_inject, inject},
+    {"export", "Writes what a store holds: faults, rates with their intervals, fault lists",
+     describe_export, export_store},
+    {"merge", "Joins the shards of one campaign into one store", describe_merge, merge},
+    {"demo", "Goes the whole way on two small networks that come with the program", describe_demo,
+     demo},
+};
+
+constexpr int kBadInput = 2;
+
+std::string overview() {
+  std::string text =
+      "Flipscope says which bits of a neural network matter: it flips stored bits and shows what "
+      "each\nflip does to the outputs.\n\nUsage: flipscope VERB [arguments] [options]\n\nVerbs:\n";
+  for (const Verb& verb : kVerbs) text += fmt::format("  {:<8}{}\n", verb.name, verb.summary);
+  return text +
+         "\nflipscope VERB --help lists a verb's options with an example; flipscope --version.\n"
+         "Exit code: 0 done, 1 the check that was asked for does not hold, 2 bad usage or bad "
+         "input,\n3 interrupted (the same command resumes).\n";
+}
+
+/// The word as a shell takes it.
+std::string quoted(const std::string& word) {
+  constexpr const char* kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+./:,@%^";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string text = "'";
+  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
+}  // namespace
+
+int execute(const std::vector<std::string>& words) {
+  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    print(overview());
+    return words.empty() ? kBadInput : 0;
+  }
+  if (words[0] == "--version") {
+    print("flipscope " FLIPSCOPE_VERSION "\n");
+    return 0;
+  }
+  for (const Verb& verb : kVerbs) {
+    if (words[0] != verb.name) continue;
+    std::vector<std::string> known;
+    for (const Verb& other : kVerbs) {
+      Options unused;
+      Command command(other);
+      other.describe(command, unused);
+      const std::vector<std::string> names = command.option_names();
+      known.insert(known.end(), names.begin(), names.end());
+    }
+    Options options;
+    options.command = "flipscope";
+    for (const std::string& word : words) options.command += " " + quoted(word);
+    Command command(verb);
+    verb.describe(command, options);
+    if (!command.parse({words.begin() + 1, words.end()}, known)) {
+      print(command.help());
+      return 0;
+    }
+    return verb.run(options);
+  }
+  std::string verbs;
+  for (const Verb& verb : kVerbs)
+    verbs += fmt::format("{}{}", verbs.empty() ? "" : ", ", verb.name);
+  fail("usage", "there is no verb \"{}\"; the verbs are {}", words[0], verbs);
+}
+
+}  // namespace flipscope::cli
+
+int main(int argc, char** argv) {
+  using namespace flipscope;
+  const auto complain = [](const char* text) {
+    std::string line = text;
+    for (char& c : line) {
+      if (c == '\n') c = ' ';
+    }
+    std::fprintf(stderr, "flipscope: %s\n", line.c_str());
+    return cli::kBadInput;
+  };
+  try {
+    const int code = cli::execute({argv + (argc > 0), argv + argc});
+    cli::finish_output();
+    return code;
+  } catch (const VerificationError& error) {
+    complain(error.what());
+    return 1;
+  } catch (const Error& error) {
+    return complain(error.what());
+  } catch (const std::bad_alloc&) {
+    return complain("[memory] there is not enough memory; take fewer samples with --first N");
+  } catch (const std::exception& error) {
+    return complain((std::string("[internal] ") + error.what()).c_str());
+  }
+}

@@ -1,0 +1,39 @@
+// What the command line can say, as plain values; each verb reads the fields that it described.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flipscope/campaign/campaign.h"
+#include "flipscope/campaign/export.h"
+
+namespace flipscope::cli {
+
+struct Options {
+  std::string command;  ///< the command line as typed, to be shown again
+
+  bool json = false;
+  bool quiet = false;
+
+  /// Model, samples, fault space, score, and so on; `run` and `info` read parts of it.
+  CampaignOptions campaign;
+
+  std::string store;                ///< --store, or the one argument of export
+  std::vector<std::string> stores;  ///< arguments of merge
+  std::string out;
+  std::optional<Bar> bar;  ///< --fail-if
+  std::string bar_text;    ///< its own words
+
+  // run
+  std::string outputs;
+  std::string expect;
+  double tolerance = 0;
+
+  // export
+  std::string format = "csv";
+  std::optional<Grouping> grouping;
+  bool sites = false;
+};
+
+}  // namespace flipscope::cli

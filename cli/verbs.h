@@ -1,0 +1,30 @@
+// The verbs: each describes its options, and runs.
+#pragma once
+
+#include "command.h"
+#include "options.h"
+
+namespace flipscope::cli {
+
+/// Runs a command line without the program's name; gives its exit code.
+int execute(const std::vector<std::string>& words);
+
+void describe_info(Command& command, Options& options);
+int info(const Options& options);
+
+void describe_run(Command& command, Options& options);
+int run(const Options& options);
+
+void describe_inject(Command& command, Options& options);
+int inject(const Options& options);
+
+void describe_export(Command& command, Options& options);
+int export_store(const Options& options);
+
+void describe_merge(Command& command, Options& options);
+int merge(const Options& options);
+
+void describe_demo(Command& command, Options& options);
+int demo(const Options& options);
+
+}  // namespace flipscope::cli

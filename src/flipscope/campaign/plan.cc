@@ -1,0 +1,207 @@
+// A campaign's options made ready.
+#include "flipscope/campaign/plan.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <utility>
+
+#include "flipscope/engine/golden.h"
+#include "flipscope/engine/strike.h"
+#include "flipscope/model/file_bytes.h"
+#include "flipscope/model/model.h"
+#include "flipscope/numeric/error.h"
+#include "flipscope/numeric/hash.h"
+
+namespace flipscope {
+namespace {
+
+Samples load(const CampaignOptions& options, const Graph& graph) {
+  if (options.samples.inputs.empty()) {
+    fail("campaign", "a campaign needs samples: give --inputs FILE");
+  }
+  if (graph.inputs.size() != 1) {
+    fail("campaign", "'{}' has {} inputs; campaigns need a model with one", graph.name,
+         graph.inputs.size());
+  }
+  return load_samples(options.samples, graph.values[graph.inputs[0]].shape, graph.layout);
+}
+
+bool is_stored(Part part) {
+  return part == Part::weights || part == Part::biases || part == Part::normalization;
+}
+
+double real_value(const StoredTensor& stored, std::int64_t index, Word word) {
+  const std::size_t channel = stored.encoding.channel(index, stored.shape);
+  return (decode(stored.encoding.format, word) - stored.encoding.zero_point_of(channel)) *
+         stored.encoding.scale_of(channel);
+}
+
+/// Multiply-adds of one sample through all weighted layers.
+double multiply_adds(const Graph& graph) {
+  double total = 0;
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    if (is_weighted(node)) total += static_cast<double>(operand_count(graph, static_cast<int>(n)));
+  }
+  return std::max(total, 1.0);
+}
+
+std::string file_digest(const std::string& file) {
+  return file.empty() ? "none" : digest(read_file_bytes(file));
+}
+
+}  // namespace
+
+Plan::Plan(const CampaignOptions& options)
+    : Plan(options, load_model(options.model), {}, model_identity(options.model)) {}
+
+Plan::Plan(const CampaignOptions& options, Graph graph, Samples samples,
+           const std::string& model_digest)
+    : options_(options),
+      graph_(std::move(graph)),
+      samples_(samples.count == 0 ? load(options, graph_) : std::move(samples)),
+      space_(graph_, options.space),
+      fault_model_(parse_fault_model(options.faults)),
+      values_(static_cast<int>(element_count(graph_.values[graph_.outputs.at(0)].shape))) {
+  if (samples_.count == 0) fail("campaign", "'{}' holds no samples", options.samples.inputs);
+  read_fault_files();
+  choose_score();
+  describe(model_digest);
+  if (options.arithmetic == Arithmetic::fast) {
+    notes_.emplace_back("--arithmetic fast is computed exactly in this version");
+  }
+}
+
+void Plan::read_fault_files() {
+  const SelectionMethod method = parse_selection(options_.select);
+  std::optional<FaultSpace> whole;
+  if (!method.file.empty() || !options_.protect.empty()) whole = whole_space(graph_);
+  std::vector<FaultSite> listed;
+  if (!method.file.empty()) {
+    const auto entries = read_fault_list(method.file, *whole, options_.space.parts);
+    listed = sites_within(space_, *whole, entries, method.file);
+  }
+  selection_ = select_faults(space_, fault_model_, method, options_.seed, std::move(listed));
+  if (!options_.protect.empty()) {
+    protected_ = ProtectedBits(space_, *whole,
+                               read_fault_list(options_.protect, *whole, options_.space.parts));
+  }
+}
+
+void Plan::choose_score() {
+  using Kind = ScoreSpec::Kind;
+  if (!options_.score.empty()) {
+    score_ = parse_score(options_.score);
+  } else if (samples_.target_size != 0 || values_ < 2) {
+    score_.kind = Kind::mse;
+  }
+  const bool decides =
+      score_.kind == Kind::mispredict || score_.kind == Kind::topk || score_.kind == Kind::accuracy;
+  has_decision_ = decides || (!samples_.labels.empty() && values_ >= 2);
+  if (!options_.critical.empty()) {
+    constexpr std::array<std::string_view, 2> kNames{"delta", "score"};
+    critical_ = parse_condition("--critical", options_.critical, kNames);
+    has_decision_ = false;
+  }
+  scorer_options_.only_correct = options_.count_only_correct;
+  if (score_.kind == Kind::emd && !options_.emd_cost.empty()) {
+    scorer_options_.emd = EmdSettings{read_ground_distance(options_.emd_cost), {}};
+    if (!options_.emd_cells.empty()) {
+      scorer_options_.emd->cells = read_cell_map(options_.emd_cells);
+    }
+  }
+  if (score_.kind == Kind::exec) {
+    if (options_.count_only_correct) {
+      fail("campaign", "--count-only-correct does not go with --score exec: the program counts");
+    }
+  } else {
+    Scorer(score_, samples_, values_, scorer_options_);  // Throws where they do not fit.
+  }
+}
+
+void Plan::describe(const std::string& model_digest) {
+  std::vector<std::string> parts;
+  for (const Part part : options_.space.parts) parts.emplace_back(to_string(part));
+  const SelectionMethod method = parse_selection(options_.select);
+  const bool emd = score_.kind == ScoreSpec::Kind::emd;
+  fields_ = {
+      {"semantics", std::to_string(kSemanticsVersion)},
+      {"model", model_digest},
+      {"samples", samples_.identity},
+      {"in", fmt::format("{}", fmt::join(parts, ","))},
+      {"layers", fmt::format("{}", fmt::join(options_.space.layers, ","))},
+      {"bits", options_.space.bits},
+      {"faults", options_.faults},
+      {"select", method.file.empty()
+                     ? options_.select
+                     : fmt::format("list {} {}", file_digest(method.file), method.count)},
+      {"score", to_string(score_)},
+      {"critical", options_.critical},
+      {"emd-cost", emd ? file_digest(options_.emd_cost) : "none"},
+      {"emd-cells", emd ? file_digest(options_.emd_cells) : "none"},
+      {"count-only-correct", options_.count_only_correct ? "yes" : "no"},
+      {"protect", file_digest(options_.protect)},
+      {"arithmetic", options_.arithmetic == Arithmetic::exact ? "exact" : "fast"},
+      {"seed", std::to_string(options_.seed)},
+  };
+}
+
+std::string Plan::identity() const {
+  std::string text;
+  for (const auto& [name, value] : fields_) {
+    text += fmt::format("{} {} {}\n", name, value.size(), value);
+  }
+  return digest(text);
+}
+
+Fault Plan::active_fault(std::uint64_t row) const {
+  Fault fault = protected_.strip(selection_->fault(row));
+  if (fault.effect == FaultEffect::flip) return fault;
+  std::erase_if(fault.sites, [&](const FaultSite& site) {
+    const FaultTarget& target = space_.targets()[site.target];
+    if (!is_stored(target.part)) return false;
+    const Word word = graph_.stored[target.id].words[site.index];
+    return strike(fault.effect, word, site.bit) == word;
+  });
+  return fault;
+}
+
+std::optional<StoredChange> Plan::stored_change(std::uint64_t row) const {
+  if (fault_model_.is_trial()) return {};
+  const FaultSite site = selection_->fault(row).sites.front();
+  const FaultTarget& target = space_.targets()[site.target];
+  if (!is_stored(target.part)) return {};
+  const StoredTensor& stored = graph_.stored[target.id];
+  Word word = stored.words[site.index];
+  StoredChange change;
+  change.golden = real_value(stored, site.index, word);
+  const Fault active = active_fault(row);
+  for (const FaultSite& s : active.sites) word = strike(active.effect, word, s.bit);
+  change.faulty = real_value(stored, site.index, word);
+  return change;
+}
+
+std::uint64_t Plan::chunk_rows() const {
+  constexpr double kMultiplyAdds = 1e12;  // At most about a minute of two cores.
+  constexpr double kLeaves = 4e6;         // 100 MB of results by fault and block.
+  constexpr double kSites = 4e6;          // 64 MB of sites.
+  constexpr double kOutputs = 64e6;       // 256 MB of outputs, which exec keeps.
+  const double samples = static_cast<double>(samples_.count);
+  double rows = std::clamp(kMultiplyAdds / (multiply_adds(graph_) * samples), 64.0, 4096.0);
+  rows = std::min(rows, kLeaves * kBlockSamples / samples);
+  double sites = fault_model_.count;
+  if (fault_model_.kind == FaultModel::Kind::rate) {
+    sites = static_cast<double>(space_.size()) * fault_model_.probability;
+  }
+  rows = std::min(rows, kSites / std::max(sites, 1.0));
+  if (score_.kind == ScoreSpec::Kind::exec) rows = std::min(rows, kOutputs / (samples * values_));
+  return static_cast<std::uint64_t>(std::max(rows, 1.0));
+}
+
+std::uint64_t Plan::chunks() const {
+  const std::uint64_t rows = chunk_rows();
+  return (selection_->size() + rows - 1) / rows;
+}
+
+}  // namespace flipscope

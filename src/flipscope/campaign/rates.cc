@@ -1,0 +1,180 @@
+// Rates by group of faults, with their intervals.
+//
+// The unit is the fault: a group's rate is the mean of its faults' shares of samples, with Wilson's
+// interval for n = faults and, where faults were drawn from a known number, the finite-population
+// correction. The samples are conditioned on.
+#include <limits>
+#include <map>
+#include <tuple>
+
+#include "flipscope/campaign/export.h"
+#include "flipscope/campaign/output_file.h"
+#include "flipscope/campaign/run_plan.h"
+#include "flipscope/campaign/store.h"
+#include "flipscope/fault/fault_list.h"
+#include "flipscope/numeric/error.h"
+
+namespace flipscope {
+namespace {
+
+/// Layer (or −1), target (or −1), element or channel (or −1), bit (or −1), in the order of rows.
+using Key = std::tuple<int, int, std::int64_t, int>;
+
+struct Sums {
+  std::uint64_t faults = 0, masked = 0, non_critical = 0, critical = 0, due = 0;
+  double delta = 0;
+};
+
+std::int64_t channel_of(const FaultTarget& target, std::int64_t index) {
+  if (target.channel_axis < 0) return -1;
+  const auto axis = static_cast<std::size_t>(target.channel_axis);
+  return index / strides_of(target.shape)[axis] % target.shape[axis];
+}
+
+class Groups {
+ public:
+  Groups(const CampaignRecord& record, Grouping by) : record_(record), by_(by) {
+    std::map<std::string, int> seen;
+    for (const FaultTarget& target : record.targets) {
+      const auto [entry, is_new] = seen.try_emplace(target.layer, static_cast<int>(names_.size()));
+      if (is_new) names_.push_back(target.layer);
+      layer_.push_back(entry->second);
+    }
+  }
+
+  Key key(const std::optional<FaultSite>& site) const {
+    if (by_ == Grouping::model || !site) return {-1, -1, -1, -1};
+    const int t = site->target;
+    switch (by_) {
+      case Grouping::bit:
+        return {layer_[t], t, -1, site->bit};
+      case Grouping::weight:
+        return {layer_[t], t, site->index, -1};
+      case Grouping::channel:
+        return {layer_[t], t, channel_of(record_.targets[t], site->index), -1};
+      default:
+        return {layer_[t], -1, -1, -1};
+    }
+  }
+
+  const std::string& layer_name(int layer) const { return names_[layer]; }
+
+  /// Faults that the group has in the space; 0 where rows were not drawn from it.
+  std::uint64_t population(const Key& key) const {
+    if (record_.population == 0) return 0;
+    const auto [layer, t, element, bit] = key;
+    if (layer < 0) return record_.population;
+    if (t < 0) {
+      std::uint64_t total = 0;
+      for (std::size_t i = 0; i < layer_.size(); ++i) {
+        if (layer_[i] == layer) total += size(record_.targets[i]);
+      }
+      return total;
+    }
+    const FaultTarget& target = record_.targets[t];
+    switch (by_) {
+      case Grouping::bit:
+        return static_cast<std::uint64_t>(target.elements);
+      case Grouping::weight:
+        return target.bits.size();
+      default:
+        return element < 0
+                   ? size(target)
+                   : size(target) / static_cast<std::uint64_t>(target.shape[target.channel_axis]);
+    }
+  }
+
+ private:
+  static std::uint64_t size(const FaultTarget& target) {
+    return static_cast<std::uint64_t>(target.elements) * target.bits.size();
+  }
+
+  const CampaignRecord& record_;
+  Grouping by_;
+  std::vector<std::string> names_;  ///< [layer]
+  std::vector<int> layer_;          ///< [target] number of its layer, in order of appearance
+};
+
+std::string percent_columns(const std::optional<Rate>& rate) {
+  if (!rate) return ",,";
+  return fmt::format("{},{},{}", rate->mean, rate->interval.lower, rate->interval.upper);
+}
+
+template <typename T>
+std::string optional_text(const std::optional<T>& value) {
+  return value ? fmt::format("{}", *value) : std::string();
+}
+
+}  // namespace
+
+Grouping parse_grouping(const std::string& text) {
+  if (text == "bit") return Grouping::bit;
+  if (text == "weight") return Grouping::weight;
+  if (text == "channel") return Grouping::channel;
+  if (text == "layer") return Grouping::layer;
+  if (text == "model") return Grouping::model;
+  fail("export", "--by '{}' is none of bit, weight, channel, layer, model", text);
+}
+
+std::vector<RateRow> rates(const std::string& path, Grouping by, double confidence) {
+  const Store store = Store::open(path);
+  const CampaignRecord& record = store.record();
+  if (record.trials && by != Grouping::model) {
+    fail("export", "{}: rows of {} are trials, which belong to no layer or bit; use --by model",
+         path, record.fields.at("faults"));
+  }
+  const double golden = store.golden_score().value_or(std::numeric_limits<double>::quiet_NaN());
+  const Groups groups(record, by);
+  std::map<Key, Sums> sums;
+  store.for_each_row([&](const FaultRow& row) {
+    Sums& sum = sums[groups.key(row.site)];
+    ++sum.faults;
+    sum.masked += row.outcomes.masked;
+    sum.non_critical += row.outcomes.non_critical;
+    sum.critical += row.outcomes.critical;
+    sum.due += row.outcomes.due;
+    sum.delta += row.score - golden;
+  });
+  std::vector<RateRow> rows;
+  for (const auto& [key, sum] : sums) {
+    const auto [layer, t, element, bit] = key;
+    RateRow row;
+    if (layer >= 0) row.layer = groups.layer_name(layer);
+    if (t >= 0) row.tensor = record.targets[t].tensor;
+    if (element >= 0) (by == Grouping::weight ? row.index : row.channel) = element;
+    if (bit >= 0) row.bit = bit;
+    row.faults = sum.faults;
+    row.population = groups.population(key);
+    const double pairs = static_cast<double>(sum.faults) * static_cast<double>(record.samples);
+    const auto rate = [&](std::uint64_t count) {
+      return make_rate(static_cast<double>(count) / pairs, sum.faults, row.population, confidence);
+    };
+    row.masked = rate(sum.masked);
+    row.non_critical = rate(sum.non_critical);
+    if (record.has_critical) row.critical = rate(sum.critical);
+    row.due = rate(sum.due);
+    row.mean_delta = sum.delta / static_cast<double>(sum.faults);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void export_rates(const std::string& path, Grouping by, const std::string& out, double confidence) {
+  const std::vector<RateRow> rows = rates(path, by, confidence);
+  OutputFile file(out);
+  file.write(
+      "layer,tensor,index,channel,bit,faults,population,critical,critical_low,critical_high,due,"
+      "due_low,due_high,non_critical,non_critical_low,non_critical_high,masked,masked_low,"
+      "masked_high,mean_delta\n");
+  for (const RateRow& row : rows) {
+    file.write(fmt::format(
+        "{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(row.layer), csv_field(row.tensor),
+        optional_text(row.index), optional_text(row.channel), optional_text(row.bit), row.faults,
+        row.population == 0 ? "" : std::to_string(row.population), percent_columns(row.critical),
+        percent_columns(row.due), percent_columns(row.non_critical), percent_columns(row.masked),
+        optional_text(row.mean_delta)));
+  }
+  file.finish();
+}
+
+}  // namespace flipscope

@@ -1,0 +1,32 @@
+// A faulty run: the golden run plus a difference.
+//
+// Everything upstream of the fault is golden. At the struck layer only the channels that read a
+// struck word are recomputed; downstream, nodes whose inputs are unchanged keep their golden values.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "flipscope/engine/golden.h"
+#include "flipscope/fault/fault.h"
+#include "flipscope/fault/fault_space.h"
+
+namespace flipscope {
+
+/// The scratch memory of one thread. `program` and `space` must outlive it.
+class FaultyRun {
+ public:
+  FaultyRun(const Program& program, const FaultSpace& space);
+  ~FaultyRun();
+  FaultyRun(FaultyRun&&) noexcept;
+
+  /// The network's output [element][lane] under the fault, for every lane of the block. The pointer
+  /// is the golden output itself where nothing reached it, and is valid until the next call.
+  const float* operator()(const Block& golden, const Fault& fault);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace flipscope

@@ -1,0 +1,88 @@
+#include "flipscope/engine/golden.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace flipscope {
+namespace {
+
+int lanes_of(int samples) { return (samples + kLaneGroup - 1) / kLaneGroup * kLaneGroup; }
+
+/// Number of the last node that reads each value; outputs are read after the end.
+std::vector<int> last_readers(const Graph& graph) {
+  std::vector<int> last(graph.values.size(), -1);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    for (const Input& input : graph.nodes[n].inputs) {
+      if (input.kind == Input::Kind::value) last[input.id] = static_cast<int>(n);
+    }
+  }
+  for (int output : graph.outputs) last[output] = static_cast<int>(graph.nodes.size());
+  return last;
+}
+
+}  // namespace
+
+std::vector<View<float>> views_of(const Program& program, const Node& node,
+                                  const std::vector<const float*>& values) {
+  std::vector<View<float>> views;
+  views.reserve(node.inputs.size());
+  for (const Input& input : node.inputs) {
+    View<float> view;
+    if (input.kind == Input::Kind::value) {
+      view = {values[input.id], &input.shape, false, nullptr};
+    } else if (input.kind == Input::Kind::constant) {
+      view = {program.constants[input.id].data(), &input.shape, true,
+              program.wide[input.id].data()};
+    }
+    views.push_back(view);
+  }
+  return views;
+}
+
+void fill_lanes(const float* inputs, std::int64_t elements, int samples, int lanes, float* out) {
+  for (std::int64_t e = 0; e < elements; ++e) {
+    for (int lane = 0; lane < lanes; ++lane) {
+      out[e * lanes + lane] = inputs[std::min(lane, samples - 1) * elements + e];
+    }
+  }
+}
+
+Block run_golden(const Program& program, const float* inputs, std::int64_t first, int samples,
+                 bool keep_all) {
+  const Graph& graph = *program.graph;
+  assert(samples > 0 && graph.inputs.size() == 1);
+  Block block{.first = first, .samples = samples, .lanes = lanes_of(samples), .values = {}};
+  block.values.resize(graph.values.size());
+
+  const int input = graph.inputs[0];
+  const std::int64_t elements = element_count(graph.values[input].shape);
+  block.values[input].resize(elements * block.lanes);
+  fill_lanes(inputs + first * elements, elements, samples, block.lanes, block.values[input].data());
+
+  const std::vector<int> last = keep_all ? std::vector<int>() : last_readers(graph);
+  std::vector<const float*> at(graph.values.size(), nullptr);
+  at[input] = block.values[input].data();
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    const Shape& shape = graph.values[node.output].shape;
+    AlignedVector<float>& out = block.values[node.output];
+    out.resize(element_count(shape) * block.lanes);
+    forward<float>(node.op, views_of(program, node, at), shape, out.data(), block.lanes);
+    at[node.output] = out.data();
+    if (keep_all) continue;
+    for (const Input& in : node.inputs) {
+      if (in.kind == Input::Kind::value && last[in.id] == static_cast<int>(n)) {
+        AlignedVector<float>().swap(block.values[in.id]);
+      }
+    }
+  }
+  return block;
+}
+
+std::size_t block_bytes(const Graph& graph, int lanes) {
+  std::size_t elements = 0;
+  for (const Value& value : graph.values) elements += element_count(value.shape);
+  return elements * lanes * sizeof(float);
+}
+
+}  // namespace flipscope

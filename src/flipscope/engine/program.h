@@ -1,0 +1,23 @@
+// A graph made ready to run: its constants as numbers, in the layout of the kernels.
+#pragma once
+
+#include <vector>
+
+#include "flipscope/model/graph.h"
+#include "flipscope/numeric/aligned.h"
+
+namespace flipscope {
+
+/// Owns nothing of the graph, which must outlive it.
+struct Program {
+  explicit Program(const Graph& graph);
+
+  const Graph* graph;
+  std::vector<AlignedVector<float>> constants;  ///< [constant][element]
+  std::vector<std::vector<double>> wide;        ///< the same, for operators that sum in float64
+  /// For each stored tensor the constants that read it, and for each constant the nodes that do.
+  std::vector<std::vector<int>> readers_of_stored;
+  std::vector<std::vector<int>> readers_of_constant;
+};
+
+}  // namespace flipscope

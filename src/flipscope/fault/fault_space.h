@@ -1,0 +1,76 @@
+// All bits that a fault may strike, numbered: layers in model order, elements in C order, bits from
+// the least significant.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "flipscope/fault/fault.h"
+#include "flipscope/model/graph.h"
+
+namespace flipscope {
+
+/// A tensor whose bits can be struck.
+struct FaultTarget {
+  Part part = Part::weights;
+  /// Weights, biases, normalization: index of Graph::stored. Activations, inputs: index of
+  /// Graph::values. Operands: index of Graph::nodes.
+  int id = -1;
+  std::string layer;
+  std::string tensor;         ///< operands: value@node
+  std::int64_t elements = 0;  ///< operands: (output element, tap) pairs, padded taps left out
+  Encoding encoding;
+  std::vector<int> bits;      ///< the positions that --bits allows, ascending
+  Shape shape;                ///< as stored, C order; operands: one axis
+  int channel_axis = -1;      ///< axis of `shape` that counts output channels; −1: none
+};
+
+/// What --in, --layers and --bits say.
+struct FaultSpaceOptions {
+  std::vector<Part> parts{Part::weights};
+  std::vector<std::string> layers;  ///< globs; empty: all
+  std::string bits;                 ///< "", "0-5", "3", "0,7", "msb:2"
+};
+
+class FaultSpace {
+ public:
+  /// Targets come as the nodes do, each once, at its first reader: inputs of the graph, then of
+  /// every node the activation it reads, its stored tensors, its operands. The layer of an
+  /// activation is that of its first weighted reader, the layer of an input is its own name.
+  /// Throws Error where a glob matches no layer (the layers are listed), a bit range fits no tensor,
+  /// or nothing is left.
+  FaultSpace(const Graph& graph, const FaultSpaceOptions& options);
+
+  /// The space of these targets, in this order.
+  explicit FaultSpace(std::vector<FaultTarget> targets);
+
+  const std::vector<FaultTarget>& targets() const { return targets_; }
+  std::uint64_t size() const { return first_.back(); }
+  FaultSite site(std::uint64_t number) const;
+  std::uint64_t number(const FaultSite& site) const;
+
+ private:
+  std::vector<FaultTarget> targets_;
+  std::vector<std::uint64_t> first_;  ///< of each target, and the total
+};
+
+/// Every bit of every part that a graph has.
+FaultSpace whole_space(const Graph& graph);
+
+/// The input of a weighted node that is not its constant operand: 0 or 1.
+int data_operand(const Node& node);
+
+/// What one operand site reads: element `input` of the activation, for element `output` of the
+/// node's output, by its tap `tap` (index into the kernel [C/groups, kernel…], or k).
+struct OperandRead {
+  std::int64_t output = 0;
+  std::int64_t input = 0;
+  std::int64_t tap = 0;
+};
+
+/// Number of operand sites of a weighted node, and the read behind one of them.
+std::int64_t operand_count(const Graph& graph, int node);
+OperandRead operand_read(const Graph& graph, int node, std::int64_t index);
+
+}  // namespace flipscope

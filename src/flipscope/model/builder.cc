@@ -1,0 +1,401 @@
+#include "flipscope/model/builder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "flipscope/model/prune.h"
+#include "flipscope/numeric/error.h"
+
+namespace flipscope {
+namespace {
+
+/// What an element of the given type keeps of x.
+double round_to_type(double x, ElementType type) {
+  switch (type) {
+    case ElementType::float64: return x;
+    case ElementType::float32: return static_cast<float>(x);
+    case ElementType::float16: return decode(float16_format(), encode(float16_format(), x));
+    case ElementType::bfloat16: return decode(bfloat16_format(), encode(bfloat16_format(), x));
+    default: return std::trunc(x);
+  }
+}
+
+/// How a register holds an element that no quantizer touched.
+Encoding plain_encoding(ElementType type, const std::vector<double>& elements) {
+  if (type == ElementType::float16) return Encoding{.format = float16_format()};
+  if (type == ElementType::bfloat16) return Encoding{.format = bfloat16_format()};
+  if (is_integer(type)) {
+    const bool fits = std::all_of(elements.begin(), elements.end(),
+                                  [](double x) { return std::abs(x) < 2147483648.0; });
+    if (fits) return Encoding{.format = integer_format(32)};
+  }
+  return Encoding{.format = float32_format()};
+}
+
+/// The axis of the file's shape along which per-channel parameters lie, or −1 where no axis does.
+int file_axis(const Symbol& symbol, const Encoding& encoding) {
+  const Provenance& from = *symbol.provenance;
+  const Shape strides = strides_of(from.shape);
+  for (std::size_t axis = 0; axis < from.shape.size(); ++axis) {
+    bool fits = true;
+    for (std::size_t i = 0; i < from.source.size() && fits; ++i) {
+      const auto index = static_cast<std::int64_t>(i);
+      fits = from.source[i] / strides[axis] % from.shape[axis] ==
+             static_cast<std::int64_t>(encoding.channel(index, symbol.shape));
+    }
+    if (fits) return static_cast<int>(axis);
+  }
+  return -1;
+}
+
+bool covers_file(const Provenance& from) {
+  std::vector<bool> seen(from.file_values.size(), false);
+  for (std::int32_t at : from.source) {
+    if (at < 0) return false;
+    seen[at] = true;
+  }
+  return std::all_of(seen.begin(), seen.end(), [](bool x) { return x; });
+}
+
+/// The symbol as if the file held it as it is.
+void make_own_origin(Symbol& symbol, const std::string& name) {
+  Provenance from{.name = name, .shape = symbol.shape, .file_values = symbol.constant};
+  from.source.resize(symbol.constant.size());
+  std::iota(from.source.begin(), from.source.end(), 0);
+  if (symbol.provenance && symbol.provenance->encoding) {
+    from.encoding = symbol.provenance->encoding;
+    from.as_codes = symbol.provenance->as_codes;
+  }
+  symbol.provenance = std::move(from);
+}
+
+bool is_one_literal(const Symbol& symbol) { return symbol.constant.size() == 1; }
+
+/// The provenance of an operator's result, for operators that keep it.
+std::optional<Provenance> kept_provenance(const Op& op, const std::vector<Symbol>& inputs,
+                                          std::size_t elements) {
+  if (const auto* move = std::get_if<Rearrange>(&op)) {
+    const Symbol* origin = nullptr;
+    std::int64_t first = 0, before = 0;
+    for (const Symbol& input : inputs) {
+      if (input.provenance && origin) return {};
+      if (input.provenance) {
+        origin = &input;
+        first = before;
+      }
+      before += static_cast<std::int64_t>(input.constant.size());
+    }
+    if (!origin) return {};
+    const auto& encoding = origin->provenance->encoding;
+    if (encoding && encoding->axis >= 0) return {};
+    Provenance from = *origin->provenance;
+    from.source.assign(elements, -1);
+    for (std::size_t i = 0; i < elements; ++i) {
+      const std::int64_t at = move->source[i] - first;
+      const bool inside = at >= 0 && at < static_cast<std::int64_t>(origin->constant.size());
+      if (inside) from.source[i] = origin->provenance->source[at];
+    }
+    return from;
+  }
+  if (inputs.empty() || !inputs[0].provenance) return {};
+  Provenance from = *inputs[0].provenance;
+  if (const auto* quantize = std::get_if<Quantize>(&op)) {
+    from.encoding = quantize->encoding;
+    from.as_codes = true;
+    return from;
+  }
+  if (std::holds_alternative<Dequantize>(op)) {
+    from.as_codes = false;
+    return from;
+  }
+  if (const auto* unary = std::get_if<Unary>(&op)) {
+    if (from.encoding && unary->function != UnaryFunction::identity) return {};
+    return from;
+  }
+  if (const auto* binary = std::get_if<Binary>(&op)) {
+    if (elements != inputs[0].constant.size() || !is_one_literal(inputs[1])) return {};
+    if (!from.encoding) return from;
+    const bool times = binary->function == BinaryFunction::multiply;
+    if (from.as_codes || (!times && binary->function != BinaryFunction::divide)) return {};
+    for (double& scale : from.encoding->scale) {
+      scale = times ? scale * inputs[1].constant[0] : scale / inputs[1].constant[0];
+    }
+    return from;
+  }
+  return {};
+}
+
+}  // namespace
+
+Symbol absent() {
+  Symbol symbol;
+  symbol.present = false;
+  return symbol;
+}
+
+GraphBuilder::GraphBuilder(std::string part, Layout layout) : part_(std::move(part)) {
+  graph_.layout = layout;
+}
+
+Symbol GraphBuilder::add_input(const std::string& name, const Shape& shape) {
+  element_count(shape);
+  graph_.inputs.push_back(static_cast<int>(graph_.values.size()));
+  graph_.values.push_back({.name = name, .shape = shape, .encoding = {.format = float32_format()}});
+  Symbol symbol;
+  symbol.shape = shape;
+  symbol.value = graph_.inputs.back();
+  return symbol;
+}
+
+Symbol GraphBuilder::literal(const Tensor& tensor) const {
+  Symbol symbol;
+  symbol.shape = tensor.shape;
+  symbol.type = tensor.type;
+  symbol.constant = tensor.data;
+  return symbol;
+}
+
+Symbol GraphBuilder::initializer(const std::string& name, const Tensor& tensor) const {
+  Symbol symbol = literal(tensor);
+  make_own_origin(symbol, name);
+  return symbol;
+}
+
+Symbol GraphBuilder::fold(const std::string& node, const Op& op, const std::vector<Symbol>& inputs,
+                          const Shape& shape, ElementType type) const {
+  std::vector<View<double>> views;
+  for (const Symbol& input : inputs) {
+    View<double> view;
+    if (input.present) view = {input.constant.data(), &input.shape, true, input.constant.data()};
+    views.push_back(view);
+  }
+  Symbol result;
+  result.shape = shape;
+  result.type = type;
+  result.constant.resize(element_count(shape));
+  forward<double>(op, views, shape, result.constant.data(), 1);
+  const bool codes = std::holds_alternative<Quantize>(op) || std::holds_alternative<Dequantize>(op);
+  if (!codes) {
+    for (double& x : result.constant) x = round_to_type(x, type);
+  }
+  const bool from_file = std::any_of(inputs.begin(), inputs.end(),
+                                     [](const Symbol& s) { return s.provenance.has_value(); });
+  if (!from_file) return result;
+  result.provenance = kept_provenance(op, inputs, result.constant.size());
+  if (!result.provenance) {
+    // A quantized constant that moves keeps its codes even where its file order is lost.
+    const auto& first = inputs[0].provenance;
+    const auto* move = std::get_if<Rearrange>(&op);
+    if (move && inputs.size() == 1 && first && first->encoding) {
+      const Encoding& encoding = *first->encoding;
+      Symbol plain = inputs[0];
+      plain.provenance->encoding.reset();
+      result.provenance = kept_provenance(op, {plain}, result.constant.size());
+      Encoding moved = encoding;
+      for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+        moved.axis = static_cast<int>(axis);
+        bool fits = shape[axis] == static_cast<std::int64_t>(
+                                       std::max(encoding.scale.size(), encoding.zero_point.size()));
+        for (std::size_t i = 0; i < result.constant.size() && fits; ++i) {
+          fits = move->source[i] >= 0 &&
+                 moved.channel(static_cast<std::int64_t>(i), shape) ==
+                     encoding.channel(move->source[i], inputs[0].shape);
+        }
+        if (!fits) continue;
+        result.provenance->encoding = moved;
+        result.provenance->as_codes = first->as_codes;
+        return result;
+      }
+      result.provenance.reset();
+    }
+    make_own_origin(result, node);
+  }
+  return result;
+}
+
+Symbol GraphBuilder::add(const std::string& node, Op op, std::vector<Symbol> inputs,
+                         std::optional<ElementType> type) {
+  std::vector<Shape> shapes;
+  for (const Symbol& input : inputs) shapes.push_back(input.present ? input.shape : Shape{});
+  Shape shape;
+  try {
+    shape = output_shape(op, shapes);
+    element_count(shape);
+  } catch (const Error& error) {
+    fail(part_.c_str(), "node \"{}\": {}", node, error.what());
+  }
+  const ElementType out_type = type.value_or(inputs.empty() ? ElementType::float32 : inputs[0].type);
+  const bool constant = std::all_of(inputs.begin(), inputs.end(), [](const Symbol& symbol) {
+    return !symbol.present || symbol.is_constant();
+  });
+  if (constant) return fold(node, op, inputs, shape, out_type);
+
+  Value value{.name = node, .shape = shape, .encoding = {.format = float32_format()}};
+  if (const auto* quantize = std::get_if<Quantize>(&op)) {
+    value.encoding = quantize->encoding;
+    value.holds_codes = true;
+  }
+  Node made{.name = node, .op = std::move(op), .output = static_cast<int>(graph_.values.size())};
+  for (const Symbol& input : inputs) made.inputs.push_back(use(input));
+  graph_.values.push_back(std::move(value));
+  graph_.nodes.push_back(std::move(made));
+
+  Symbol result;
+  result.shape = shape;
+  result.type = out_type;
+  result.value = graph_.nodes.back().output;
+  return result;
+}
+
+Symbol GraphBuilder::reshape(const Symbol& symbol, const Shape& shape) {
+  if (element_count(shape) != element_count(symbol.shape)) {
+    fail(part_.c_str(), "cannot reshape {} to {}", to_string(symbol.shape), to_string(shape));
+  }
+  Symbol result = symbol;
+  result.shape = shape;
+  if (!result.provenance || !result.provenance->encoding || result.provenance->encoding->axis < 0) {
+    return result;
+  }
+  // Per-channel parameters: find the axis that they lie along now.
+  const Encoding& old = *symbol.provenance->encoding;
+  const auto channels =
+      static_cast<std::int64_t>(std::max(old.scale.size(), old.zero_point.size()));
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    Encoding moved = old;
+    moved.axis = static_cast<int>(axis);
+    bool fits = shape[axis] == channels;
+    for (std::size_t i = 0; i < result.constant.size() && fits; ++i) {
+      const auto index = static_cast<std::int64_t>(i);
+      fits = moved.channel(index, shape) == old.channel(index, symbol.shape);
+    }
+    if (fits) {
+      result.provenance->encoding = moved;
+      return result;
+    }
+  }
+  make_own_origin(result, symbol.provenance->name);
+  result.provenance->encoding.reset();
+  return result;
+}
+
+Symbol GraphBuilder::fake_quantize(const std::string& node, const Symbol& x,
+                                   const Encoding& encoding, bool round_first) {
+  const Symbol codes = add(node, Quantize{encoding, round_first}, {x});
+  return add(node, Dequantize{encoding.scale, encoding.axis}, {codes});
+}
+
+int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source) {
+  Symbol from = symbol;
+  if (from.provenance && from.provenance->encoding && !covers_file(*from.provenance)) {
+    make_own_origin(from, symbol.provenance->name);
+  }
+  StoredTensor stored;
+  std::vector<double> reals;  // in stored order, before the words
+  if (!from.provenance) {
+    stored.shape = from.shape;
+    stored.encoding = plain_encoding(from.type, from.constant);
+    reals = from.constant;
+  } else {
+    const Provenance& origin = *from.provenance;
+    stored.name = origin.name;
+    stored.shape = origin.shape;
+    stored.encoding = origin.encoding.value_or(plain_encoding(from.type, from.constant));
+    if (stored.encoding.axis >= 0) {
+      stored.encoding.axis = file_axis(from, *origin.encoding);
+      if (stored.encoding.axis < 0) {
+        make_own_origin(from, symbol.provenance->name);
+        stored.shape = from.shape;
+        stored.encoding = *from.provenance->encoding;
+      }
+    }
+    const Provenance& final_origin = *from.provenance;
+    source = final_origin.source;
+    // Elements that the symbol shows are stored as it shows them; the rest as the file has them.
+    reals = final_origin.file_values;
+    for (std::size_t i = 0; i < source.size(); ++i) {
+      if (source[i] >= 0) reals[source[i]] = from.constant[i];
+    }
+  }
+  const bool as_codes = from.provenance && from.provenance->as_codes;
+  const Encoding& encoding = stored.encoding;
+  stored.words.reserve(reals.size());
+  for (std::size_t i = 0; i < reals.size(); ++i) {
+    const std::size_t channel = encoding.channel(static_cast<std::int64_t>(i), stored.shape);
+    const double scale = as_codes ? 1.0 : encoding.scale[encoding.scale.size() == 1 ? 0 : channel];
+    const double zero = encoding.zero_point[encoding.zero_point.size() == 1 ? 0 : channel];
+    stored.words.push_back(encode(encoding.format, reals[i] / scale + zero));
+  }
+  bool identity = source.size() == reals.size();
+  for (std::size_t i = 0; i < source.size() && identity; ++i) {
+    identity = source[i] == static_cast<std::int32_t>(i);
+  }
+  if (identity) source.clear();
+
+  std::string key = stored.name;
+  if (!key.empty()) {
+    // One initializer may reach several layers through one quantizer: it is stored once.
+    for (int n = 0;; ++n) {
+      key = fmt::format("{}#{}", stored.name, n);
+      const auto found = stored_by_key_.find(key);
+      if (found == stored_by_key_.end()) break;
+      const StoredTensor& other = graph_.stored[found->second];
+      if (other.words == stored.words && other.encoding == stored.encoding &&
+          other.shape == stored.shape) {
+        return found->second;
+      }
+    }
+    stored_by_key_[key] = static_cast<int>(graph_.stored.size());
+  }
+  graph_.stored.push_back(std::move(stored));
+  return static_cast<int>(graph_.stored.size()) - 1;
+}
+
+Input GraphBuilder::use(const Symbol& symbol) {
+  if (!symbol.present) return {};
+  if (symbol.value >= 0) return {Input::Kind::value, symbol.value, symbol.shape};
+  Constant constant;
+  constant.shape = symbol.shape;
+  const bool padded = symbol.provenance &&
+                      std::any_of(symbol.provenance->source.begin(),
+                                  symbol.provenance->source.end(), [](int at) { return at < 0; });
+  if (padded) {
+    Symbol own = symbol;
+    make_own_origin(own, symbol.provenance->name);
+    constant.stored = store(own, constant.source);
+  } else {
+    constant.stored = store(symbol, constant.source);
+  }
+  const bool as_codes = symbol.provenance && symbol.provenance->as_codes;
+  constant.scale = as_codes ? std::vector<double>{1.0}
+                            : graph_.stored[constant.stored].encoding.scale;
+  graph_.constants.push_back(std::move(constant));
+  return {Input::Kind::constant, static_cast<int>(graph_.constants.size()) - 1, symbol.shape};
+}
+
+Graph GraphBuilder::finish(const std::string& name, const std::vector<Symbol>& outputs,
+                           const std::vector<std::string>& output_names) {
+  graph_.name = name;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    Symbol output = outputs[k];
+    const bool plain = output.value >= 0 && graph_.values[output.value].shape == output.shape;
+    if (!plain) {
+      Node node{.name = output_names[k], .op = Unary{UnaryFunction::identity}};
+      node.inputs.push_back(use(output));
+      node.output = static_cast<int>(graph_.values.size());
+      graph_.values.push_back({.name = output_names[k],
+                               .shape = output.shape,
+                               .encoding = {.format = float32_format()}});
+      graph_.nodes.push_back(std::move(node));
+      output.value = graph_.nodes.back().output;
+    }
+    graph_.outputs.push_back(output.value);
+  }
+  remove_unused(graph_);
+  assign_parts(graph_);
+  check(graph_);
+  return std::move(graph_);
+}
+
+}  // namespace flipscope

@@ -1,0 +1,105 @@
+#include "flipscope/model/model.h"
+
+#include <filesystem>
+
+#include "flipscope/model/lower.h"
+#include "flipscope/model/prune.h"
+#include "flipscope/numeric/error.h"
+#include "flipscope/numeric/hash.h"
+
+namespace flipscope {
+namespace {
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::size_t from = 0;
+  for (std::size_t at; (at = text.find(separator, from)) != std::string::npos; from = at + 1) {
+    parts.push_back(text.substr(from, at - from));
+  }
+  parts.push_back(text.substr(from));
+  return parts;
+}
+
+Graph import_one(const std::string& file) {
+  if (file.ends_with(".onnx")) return import_onnx(file);
+  if (file.ends_with(".h5") || file.ends_with(".hdf5") || file.ends_with(".keras") ||
+      file.find(".json:") != std::string::npos) {
+    return import_keras(file);
+  }
+  fail("model", "{}: unknown kind of file; expected model.onnx, model.h5 or config.json:weights.hdf5",
+       file);
+}
+
+}  // namespace
+
+Graph load_model(const std::string& path) {
+  const std::vector<std::string> parts = split(path, '+');
+  Graph graph = import_one(parts[0]);
+  for (std::size_t i = 1; i < parts.size(); ++i) graph = join(std::move(graph), import_one(parts[i]));
+  lower(graph);
+  return graph;
+}
+
+std::string model_identity(const std::string& path) {
+  Hasher hasher;
+  for (const std::string& part : split(path, '+')) {
+    for (const std::string& file : split(part, ':')) hasher.update(to_string(digest_of_file(file)));
+  }
+  return to_string(hasher.digest());
+}
+
+Graph join(Graph first, const Graph& second) {
+  if (first.outputs.size() != 1 || second.inputs.size() != 1) {
+    fail("model", "joining needs one output of {} and one input of {}, got {} and {}", first.name,
+         second.name, first.outputs.size(), second.inputs.size());
+  }
+  const Shape& from = first.values[first.outputs[0]].shape;
+  const Shape& to = second.values[second.inputs[0]].shape;
+  if (element_count(from) != element_count(to)) {
+    fail("model", "output {} of {} does not fit input {} of {}", to_string(from), first.name,
+         to_string(to), second.name);
+  }
+  // Layers of both keep apart under the names of their models, as a nested model's would.
+  const auto prefix = [](Graph& graph) {
+    for (StoredTensor& tensor : graph.stored) {
+      if (!tensor.name.empty()) tensor.name = graph.name + "/" + tensor.name;
+      if (!tensor.layer.empty()) tensor.layer = graph.name + "/" + tensor.layer;
+    }
+    for (Node& node : graph.nodes) {
+      node.name = graph.name + "/" + node.name;
+      node.layer = graph.name + "/" + node.layer;
+    }
+  };
+  Graph next = second;
+  prefix(first);
+  prefix(next);
+
+  const int values = static_cast<int>(first.values.size());
+  const int constants = static_cast<int>(first.constants.size());
+  const int stored = static_cast<int>(first.stored.size());
+  const int joint = first.outputs[0];
+  const auto renumber = [&](int value) {
+    return value == next.inputs[0] ? joint : value + values;
+  };
+  for (StoredTensor& tensor : next.stored) first.stored.push_back(std::move(tensor));
+  for (Constant& constant : next.constants) {
+    constant.stored += stored;
+    first.constants.push_back(std::move(constant));
+  }
+  for (Value& value : next.values) first.values.push_back(std::move(value));
+  for (Node& node : next.nodes) {
+    for (Input& input : node.inputs) {
+      if (input.kind == Input::Kind::value) input.id = renumber(input.id);
+      if (input.kind == Input::Kind::constant) input.id += constants;
+    }
+    node.output = renumber(node.output);
+    first.nodes.push_back(std::move(node));
+  }
+  first.outputs.clear();
+  for (int output : next.outputs) first.outputs.push_back(renumber(output));
+  first.name += "+" + next.name;
+  remove_unused(first);
+  return first;
+}
+
+}  // namespace flipscope

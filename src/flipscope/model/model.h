@@ -1,0 +1,24 @@
+// Loads a network from the files that people have, ready to run.
+#pragma once
+
+#include <string>
+
+#include "flipscope/model/graph.h"
+
+namespace flipscope {
+
+/// `model.onnx` (float, QONNX, QDQ), `model.h5` (Keras, QKeras), `config.json:weights.hdf5`, or
+/// `A+B`: A's output feeds B. The graph comes lowered. Throws Error naming the file and node.
+Graph load_model(const std::string& path);
+
+/// Hex digest of the bytes of every file that `path` names.
+std::string model_identity(const std::string& path);
+
+/// Importers: the graph as the file has it, before lower().
+Graph import_onnx(const std::string& file);
+Graph import_keras(const std::string& file);
+
+/// The first graph's output feeds the second's input; layers are prefixed with the graphs' names.
+Graph join(Graph first, const Graph& second);
+
+}  // namespace flipscope

@@ -1,0 +1,308 @@
+// Whole ONNX models: real ones against their frameworks, small ones made here, and broken files.
+#include "flipscope/model/onnx.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "flipscope/model/file_bytes.h"
+#include "flipscope/model/model.h"
+#include "flipscope/model/npy.h"
+#include "flipscope/model/onnx_test_run.h"
+#include "flipscope/numeric/test_data.h"
+
+namespace flipscope {
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = OnnxAttribute::Kind;
+
+OnnxAttribute integer(const std::string& name, std::int64_t value) {
+  OnnxAttribute attribute;
+  attribute.name = name;
+  attribute.kind = Kind::integer;
+  attribute.integer = value;
+  return attribute;
+}
+
+OnnxAttribute integers(const std::string& name, std::vector<std::int64_t> values) {
+  OnnxAttribute attribute;
+  attribute.name = name;
+  attribute.kind = Kind::integers;
+  attribute.integers = std::move(values);
+  return attribute;
+}
+
+OnnxNode node(const std::string& op, std::vector<std::string> inputs, const std::string& output,
+              std::vector<OnnxAttribute> attributes = {}, const std::string& domain = "") {
+  return {output, op, domain, std::move(inputs), {output}, std::move(attributes)};
+}
+
+OnnxInitializer initializer(const std::string& name, ElementType type, Shape shape,
+                            std::vector<double> data) {
+  return {name, {type, std::move(shape), std::move(data)}};
+}
+
+OnnxModel model_of(Shape input, std::vector<OnnxInitializer> initializers,
+                   std::vector<OnnxNode> nodes) {
+  OnnxModel model;
+  model.file = "made.onnx";
+  model.opsets[""] = 13;
+  model.inputs.push_back({"x", ElementType::float32, true, std::move(input), {}});
+  model.inputs[0].symbols.resize(model.inputs[0].shape.size(), "size");
+  model.outputs.push_back({"y", ElementType::float32, false, {}, {}});
+  model.initializers = std::move(initializers);
+  model.nodes = std::move(nodes);
+  return model;
+}
+
+Graph convert(const OnnxModel& model, const OnnxOptions& options = {}) {
+  OnnxConversion converted = convert_onnx(model, options);
+  return converted.builder.finish("made", converted.outputs, converted.output_names);
+}
+
+std::string error_of(const OnnxModel& model) {
+  try {
+    convert(model);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+const StoredTensor* stored(const Graph& graph, const std::string& name) {
+  for (const StoredTensor& tensor : graph.stored) {
+    if (tensor.name == name) return &tensor;
+  }
+  return nullptr;
+}
+
+std::vector<float> run_one(const Graph& graph, std::vector<float> x) {
+  return run_graph(graph, {std::move(x)}).at(0);
+}
+
+constexpr ElementType kFloat = ElementType::float32;
+constexpr ElementType kInt8 = ElementType::int8;
+constexpr ElementType kUint8 = ElementType::uint8;
+
+TEST(Onnx, initializer_behind_dequantize_linear_is_the_stored_words) {
+  // Weights [2,3] with a scale and zero point per row; transposed on their way to the product.
+  const OnnxModel model = model_of(
+      {1, 3},
+      {initializer("w", kInt8, {2, 3}, {-128, 0, 127, 5, -6, 7}),
+       initializer("s", kFloat, {2}, {0.5, 0.25}), initializer("z", kInt8, {2}, {1, -2})},
+      {node("DequantizeLinear", {"w", "s", "z"}, "w_real", {integer("axis", 0)}),
+       node("Gemm", {"x", "w_real"}, "y", {integer("transB", 1)})});
+  const Graph graph = convert(model);
+  const StoredTensor* w = stored(graph, "w");
+  ASSERT_NE(w, nullptr);
+  EXPECT_EQ(w->shape, (Shape{2, 3}));
+  EXPECT_EQ(to_string(w->encoding.format), "int8");
+  EXPECT_EQ(w->encoding.axis, 0);
+  EXPECT_EQ(w->encoding.scale, (std::vector<double>{0.5, 0.25}));
+  EXPECT_EQ(w->encoding.zero_point, (std::vector<double>{1, -2}));
+  EXPECT_EQ(w->words, (std::vector<Word>{0x80, 0, 0x7F, 5, 0xFA, 7}));
+  const auto y = run_one(graph, {1, 10, 100});
+  EXPECT_EQ(y, (std::vector<float>{0.5F * (-129 + 10 * -1 + 100 * 126),
+                                   0.25F * (7 + 10 * -4 + 100 * 9)}));
+}
+
+TEST(Onnx, dequantized_int32_bias_keeps_every_bit) {
+  const OnnxModel model =
+      model_of({1, 1},
+               {initializer("w", kFloat, {1, 1}, {0}),
+                initializer("b", ElementType::int32, {1}, {2147483647}),
+                initializer("s", kFloat, {}, {0.003F})},
+               {node("DequantizeLinear", {"b", "s"}, "b_real"),
+                node("Gemm", {"x", "w", "b_real"}, "y")});
+  const Graph graph = convert(model);
+  const StoredTensor* b = stored(graph, "b");
+  ASSERT_NE(b, nullptr);
+  EXPECT_EQ(b->words, (std::vector<Word>{0x7FFFFFFF}));
+}
+
+TEST(Onnx, zero_point_travels_with_codes_and_returns_with_integers) {
+  // round([0.3, 0.8, −9, 9]/0.1) + 100 in uint8, the largest of pairs, reshaped.
+  const std::vector<OnnxInitializer> parameters = {
+      initializer("s", kFloat, {}, {0.1F}), initializer("z", kUint8, {}, {100}),
+      initializer("shape", ElementType::int64, {2}, {1, 2})};
+  std::vector<OnnxNode> nodes = {
+      node("QuantizeLinear", {"x", "s", "z"}, "q"),
+      node("MaxPool", {"q"}, "m", {integers("kernel_shape", {2}), integers("strides", {2})}),
+      node("Reshape", {"m", "shape"}, "r")};
+  nodes.push_back(node("Identity", {"r"}, "y"));
+  const std::vector<float> x = {0.3F, 0.8F, -9, 9};
+  EXPECT_EQ(run_one(convert(model_of({1, 1, 4}, parameters, nodes)), x),
+            (std::vector<float>{108, 190}));
+  nodes.back() = node("DequantizeLinear", {"r", "s", "z"}, "y");
+  EXPECT_EQ(run_one(convert(model_of({1, 1, 4}, parameters, nodes)), x),
+            (std::vector<float>{static_cast<float>(8 * static_cast<double>(0.1F)),
+                                static_cast<float>(90 * static_cast<double>(0.1F))}));
+  nodes.back() = node("Add", {"r", "r"}, "y");  // uint8 wraps around
+  EXPECT_EQ(run_one(convert(model_of({1, 1, 4}, parameters, nodes)), x),
+            (std::vector<float>{216, 124}));
+}
+
+TEST(Onnx, qonnx_quantizer_per_channel) {
+  const auto quant = [](double bits, std::vector<double> scale, const char* domain) {
+    return model_of({1, 2, 2},
+                    {initializer("s", kFloat, {2, 1}, std::move(scale)),
+                     initializer("z", kFloat, {}, {0}), initializer("b", kFloat, {}, {bits})},
+                    {node("Quant", {"x", "s", "z", "b"}, "y",
+                          {integer("signed", 1), integer("narrow", 1)}, domain)});
+  };
+  for (const char* domain :
+       {"qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general"}) {
+    const Graph graph = convert(quant(3, {0.5, 2}, domain));
+    EXPECT_EQ(run_one(graph, {-9, 0.75, 5, -9}), (std::vector<float>{-1.5, 1, 4, -6}));
+  }
+  EXPECT_EQ(error_of(quant(2.5, {1, 1}, "onnx.brevitas")),
+            "[onnx] made.onnx: node \"y\" (Quant): bitwidth must be an integer from 1 to 32, "
+            "it is 2.5");
+  EXPECT_EQ(error_of(quant(4, {1, 0}, "onnx.brevitas")),
+            "[onnx] made.onnx: node \"y\" (Quant): scale must be positive, it holds 0");
+}
+
+TEST(Onnx, fixed_batch_becomes_one_even_in_reshape) {
+  const OnnxModel model = model_of(
+      {32, 2, 3}, {initializer("shape", ElementType::int64, {2}, {32, -1})},
+      {node("Relu", {"x"}, "r"), node("Reshape", {"r", "shape"}, "y")});
+  const Graph graph = convert(model);
+  EXPECT_EQ(graph.values[graph.inputs[0]].shape, (Shape{1, 2, 3}));
+  EXPECT_EQ(run_one(graph, {1, -2, 3, -4, 5, -6}), (std::vector<float>{1, 0, 3, 0, 5, 0}));
+}
+
+TEST(Onnx, errors_name_file_and_node) {
+  const auto of = [](OnnxNode one) { return error_of(model_of({1, 4}, {}, {std::move(one)})); };
+  const std::string unknown = of(node("Einsum", {"x"}, "y"));
+  EXPECT_TRUE(unknown.starts_with("[onnx] made.onnx: node \"y\" (Einsum): not supported; "
+                                  "supported operators: Abs, Acos,"))
+      << unknown;
+  EXPECT_EQ(of(node("Relu", {"x"}, "y", {integer("slope", 1)})),
+            "[onnx] made.onnx: node \"y\" (Relu): attribute slope is not supported");
+  EXPECT_EQ(of(node("Relu", {"nowhere"}, "y")),
+            "[onnx] made.onnx: node \"y\" (Relu): reads \"nowhere\", which nothing before it makes");
+  EXPECT_EQ(of(node("Reshape", {"x", "x"}, "y")),
+            "[onnx] made.onnx: node \"y\" (Reshape): shape must be a constant, \"x\" depends on the "
+            "model's input");
+  EXPECT_EQ(of(node("Softmax", {"x"}, "y", {integer("axis", 2)})),
+            "[onnx] made.onnx: node \"y\" (Softmax): axis 2 is out of range for 2 axes");
+  EXPECT_EQ(of(node("Quant", {"x"}, "y")).find("[onnx] made.onnx: node \"y\" (Quant): not supp"),
+            0U);
+  EXPECT_EQ(error_of(model_of({-1, 3, -1}, {}, {node("Relu", {"x"}, "y")})),
+            "[onnx] made.onnx: input \"x\" has the symbolic dimension \"size\" on axis 2; only the "
+            "first axis, the batch, may be symbolic: export the model with a fixed size");
+  OnnxNode pool = node("MaxPool", {"x"}, "z", {integers("kernel_shape", {1})});
+  pool.outputs.push_back("y");
+  EXPECT_EQ(error_of(model_of({1, 1, 4}, {}, {pool})),
+            "[onnx] made.onnx: output \"y\": output 1 of node \"z\" (MaxPool) is not supported");
+}
+
+TEST(Onnx, missing_file_is_an_error) {
+  EXPECT_THROW(import_onnx("/nonexistent/model.onnx"), Error);
+  EXPECT_THROW(import_onnx("/"), Error);
+}
+
+TEST(Onnx, resnet20_gives_the_logits_of_its_framework) {
+  FLIPSCOPE_NEEDS_DATA(file, "resnet_cifar10/resnet20.onnx");
+  FLIPSCOPE_NEEDS_DATA(logits_file, "resnet_cifar10/resnet20_logits_1017.npy");
+  FLIPSCOPE_NEEDS_DATA(images_file, "cifar10/test_batch_first1017.bin");
+  const Graph graph = import_onnx(file);
+  const Tensor logits = decode_all(parse_npy(logits_file, read_file_bytes(logits_file)));
+  const std::string images = read_file_bytes(images_file);
+  const double mean[] = {0.4914, 0.4822, 0.4465}, deviation[] = {0.2023, 0.1994, 0.2010};
+  for (int n = 0; n < 4; ++n) {
+    std::vector<float> x;
+    for (int i = 0; i < 3072; ++i) {
+      const auto byte = static_cast<unsigned char>(images.at(n * 3073 + 1 + i));
+      x.push_back(static_cast<float>((byte / 255.0 - mean[i / 1024]) / deviation[i / 1024]));
+    }
+    const auto y = run_one(graph, x);
+    ASSERT_EQ(y.size(), 10U);
+    for (int k = 0; k < 10; ++k) EXPECT_NEAR(y[k], logits.data.at(n * 10 + k), 1e-4);
+  }
+}
+
+struct RealModel {
+  const char* file;
+  const char* first_weight;
+};
+
+class RealModels : public testing::TestWithParam<RealModel> {};
+
+TEST_P(RealModels, imports_with_the_names_of_the_file) {
+  FLIPSCOPE_NEEDS_DATA(file, GetParam().file);
+  const Graph graph = import_onnx(file);
+  EXPECT_EQ(graph.inputs.size(), 1U);
+  EXPECT_EQ(graph.outputs.size(), 1U);
+  EXPECT_NE(stored(graph, GetParam().first_weight), nullptr);
+  const Shape& input = graph.values[graph.inputs[0]].shape;
+  const auto y = run_one(
+      graph, std::vector<float>(static_cast<std::size_t>(element_count(input)), 0.5F));
+  for (const float value : y) EXPECT_TRUE(std::isfinite(value));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Onnx, RealModels,
+    testing::Values(RealModel{"resnet_cifar10/resnet20.onnx", "layer1.0.conv1.weight"},
+                    RealModel{"mnist/mnist_mlp.onnx", "fc1.weight"},
+                    RealModel{"mnist/mnist-8.onnx", "Parameter5"},
+                    RealModel{"qonnx/TFC_1W1A.onnx", "38"}, RealModel{"qonnx/TFC_2W2A.onnx", "41"},
+                    RealModel{"qonnx/qkeras_jettagging.onnx", "Quant_0_param0"}));
+
+// A file with random damage: an Error of one line, or a model; nothing else.
+void expect_only_errors(const std::string& bytes, int rounds) {
+  const fs::path file = fs::temp_directory_path() /
+                        fmt::format("flipscope_onnx_{}.onnx", std::random_device{}());
+  std::mt19937 random(1);
+  int refused = 0;
+  for (int n = 0; n < rounds; ++n) {
+    std::string broken = bytes;
+    if (n % 4 == 0) {
+      broken.resize(random() % broken.size());
+    } else {
+      // Structure stands at the start and the end of the file, weights in the middle.
+      for (std::uint32_t k = 0, hits = 1 + random() % 4; k < hits; ++k) {
+        const std::size_t reach = n % 4 == 1 ? broken.size() : std::min<std::size_t>(broken.size(), 2000);
+        const std::size_t at = random() % reach;
+        broken[random() % 2 == 0 ? at : broken.size() - 1 - at] ^= static_cast<char>(1U << random() % 8);
+      }
+    }
+    std::ofstream(file, std::ios::binary) << broken;
+    try {
+      import_onnx(file.string());
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      EXPECT_TRUE(text.starts_with("[onnx] " + file.string() + ": ")) << text;
+      EXPECT_EQ(text.find('\n'), std::string::npos) << text;
+      ++refused;
+    }
+  }
+  fs::remove(file);
+  EXPECT_GT(refused, rounds / 4);
+}
+
+TEST(OnnxBroken, real_convolutional_network) {
+  FLIPSCOPE_NEEDS_DATA(file, "mnist/mnist-8.onnx");
+  expect_only_errors(read_file_bytes(file), 300);
+}
+
+TEST(OnnxBroken, real_quantized_network) {
+  FLIPSCOPE_NEEDS_DATA(file, "qonnx/qkeras_jettagging.onnx");
+  expect_only_errors(read_file_bytes(file), 300);
+}
+
+TEST(OnnxBroken, official_node_tests) {
+  const fs::path folder = "/usr/share/libonnx-testdata/data/node";
+  if (!fs::exists(folder)) GTEST_SKIP() << "needs the Debian package libonnx-testdata";
+  for (const char* name : {"test_basic_conv_with_padding", "test_dequantizelinear_axis",
+                           "test_layer_normalization_2d_axis0_expanded"}) {
+    expect_only_errors(read_file_bytes((folder / name / "model.onnx").string()), 100);
+  }
+}
+
+}  // namespace
+}  // namespace flipscope

@@ -1,0 +1,51 @@
+// The sum at the heart of every affine operator: some rows (output channels) at one position.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "flipscope/ops/op.h"
+
+namespace flipscope {
+
+/// The terms of a sum, in canonical order: which element of x meets which weight of the row.
+struct Taps {
+  std::vector<std::int32_t> element;
+  std::vector<std::int32_t> weight;
+
+  void clear() {
+    element.clear();
+    weight.clear();
+  }
+  void add(std::int64_t e, std::int64_t w) {
+    element.push_back(static_cast<std::int32_t>(e));
+    weight.push_back(static_cast<std::int32_t>(w));
+  }
+};
+
+/// Rows r = 0 … rows−1: out[r·out_step + lane] = bias[bias_first + r]
+/// + Σ w[w_first + r·row_step + taps.weight]·x[x_first + taps.element], in the carrier and with the
+/// rescale of `accumulation` (whose entry for row r is channel + r).
+template <typename T>
+struct Dot {
+  View<T> x;
+  std::int64_t x_first = 0;
+  View<T> w;
+  std::int64_t w_first = 0;
+  std::int64_t row_step = 0;
+  const Taps* taps = nullptr;
+  View<T> bias;  ///< a null shape: none
+  std::int64_t bias_first = 0;
+  std::int64_t bias_step = 1;
+  std::int64_t rows = 0;
+  T* out = nullptr;
+  std::int64_t out_step = 0;
+  std::int64_t channel = 0;
+  const Accumulation* accumulation = nullptr;
+  int lanes = 0;
+};
+
+template <typename T>
+void dot(const Dot<T>& d);
+
+}  // namespace flipscope

@@ -1,0 +1,145 @@
+#include "flipscope/ops/kernels.h"
+
+#include <chrono>
+#include <cmath>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "flipscope/ops/kernels.cc"
+#include <hwy/foreach_target.h>
+// foreach_target.h must come first.
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace flipscope::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Without a fused multiply-add in hardware only the portable loop is right.
+#if !HWY_NATIVE_FMA
+
+void dot_rows_here(const DotRows& dot) { dot_rows_portable(dot); }
+
+double peak_here() { return 0; }
+
+#else
+
+using Floats = hn::CappedTag<float, 16>;
+using Vector = hn::Vec<Floats>;
+
+// Rows × Vectors accumulators live in registers. AVX-512 has 32 registers (6 × 4 accumulators,
+// 4 loads, 1 broadcast); AVX2 has 16 (6 × 2, 2, 1).
+constexpr int kRows = 6;
+constexpr int kVectors = HWY_TARGET == HWY_AVX2 ? 2 : 4;
+
+template <int Rows, int Vectors>
+void tile(const DotRows& dot, std::int64_t row, int lane) {
+  const Floats f;
+  const int width = static_cast<int>(hn::Lanes(f));
+  Vector sum[Rows][Vectors];
+  for (int r = 0; r < Rows; ++r) {
+    const Vector start = hn::Set(f, dot.bias ? dot.bias[row + r] : 0.0f);
+    for (int v = 0; v < Vectors; ++v) sum[r][v] = start;
+  }
+  const float* weights = dot.weights + row * dot.row_step;
+  const float* x = dot.x + lane;
+  for (std::int64_t t = 0; t < dot.taps; ++t) {
+    const float* from = x + std::int64_t{dot.element[t]} * dot.lanes;
+    const float* w = weights + dot.weight[t];
+    Vector in[Vectors];
+    for (int v = 0; v < Vectors; ++v) in[v] = hn::Load(f, from + v * width);
+    for (int r = 0; r < Rows; ++r) {
+      const Vector factor = hn::Set(f, w[r * dot.row_step]);
+      for (int v = 0; v < Vectors; ++v) sum[r][v] = hn::MulAdd(factor, in[v], sum[r][v]);
+    }
+  }
+  for (int r = 0; r < Rows; ++r) {
+    for (int v = 0; v < Vectors; ++v) {
+      hn::Store(sum[r][v], f, dot.out + (row + r) * dot.out_step + lane + v * width);
+    }
+  }
+}
+
+template <int Vectors>
+void all_rows(const DotRows& dot, int lane) {
+  std::int64_t row = 0;
+  for (; row + kRows <= dot.rows; row += kRows) tile<kRows, Vectors>(dot, row, lane);
+  switch (dot.rows - row) {
+    case 5: tile<5, Vectors>(dot, row, lane); break;
+    case 4: tile<4, Vectors>(dot, row, lane); break;
+    case 3: tile<3, Vectors>(dot, row, lane); break;
+    case 2: tile<2, Vectors>(dot, row, lane); break;
+    case 1: tile<1, Vectors>(dot, row, lane); break;
+    default: break;
+  }
+}
+
+void dot_rows_here(const DotRows& dot) {
+  const int width = static_cast<int>(hn::Lanes(Floats()));
+  int lane = 0;
+  for (; lane + kVectors * width <= dot.lanes; lane += kVectors * width) {
+    all_rows<kVectors>(dot, lane);
+  }
+  for (; lane + 2 * width <= dot.lanes; lane += 2 * width) all_rows<2>(dot, lane);
+  for (; lane < dot.lanes; lane += width) all_rows<1>(dot, lane);
+}
+
+double peak_here() {
+  const Floats f;
+  constexpr int kChains = 12;
+  constexpr std::int64_t kSteps = 2'000'000;
+  double best = 0;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    Vector sum[kChains];
+    for (int i = 0; i < kChains; ++i) sum[i] = hn::Set(f, static_cast<float>(i));
+    const Vector factor = hn::Set(f, 0.999f);
+    const Vector term = hn::Set(f, 1e-3f);
+    const auto start = std::chrono::steady_clock::now();
+    for (std::int64_t step = 0; step < kSteps; ++step) {
+      for (int i = 0; i < kChains; ++i) sum[i] = hn::MulAdd(sum[i], factor, term);
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    Vector all = sum[0];
+    for (int i = 1; i < kChains; ++i) all = hn::Add(all, sum[i]);
+    HWY_ALIGN float sink[16];
+    hn::Store(all, f, sink);
+    if (std::isnan(sink[0])) return 0;
+    const double flops = 2.0 * kChains * kSteps * static_cast<double>(hn::Lanes(f)) / took.count();
+    best = flops > best ? flops : best;
+  }
+  return best;
+}
+
+#endif
+
+const char* name_here() { return hwy::TargetName(HWY_TARGET); }
+
+}  // namespace flipscope::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace flipscope {
+
+HWY_EXPORT(dot_rows_here);
+HWY_EXPORT(peak_here);
+HWY_EXPORT(name_here);
+
+void dot_rows(const DotRows& dot) { HWY_DYNAMIC_DISPATCH(dot_rows_here)(dot); }
+
+void dot_rows_portable(const DotRows& dot) {
+  for (std::int64_t row = 0; row < dot.rows; ++row) {
+    float* out = dot.out + row * dot.out_step;
+    const float start = dot.bias ? dot.bias[row] : 0.0f;
+    for (int lane = 0; lane < dot.lanes; ++lane) out[lane] = start;
+    for (std::int64_t t = 0; t < dot.taps; ++t) {
+      const float w = dot.weights[row * dot.row_step + dot.weight[t]];
+      const float* x = dot.x + std::int64_t{dot.element[t]} * dot.lanes;
+      for (int lane = 0; lane < dot.lanes; ++lane) out[lane] = std::fma(w, x[lane], out[lane]);
+    }
+  }
+}
+
+const char* instruction_set() { return HWY_DYNAMIC_DISPATCH(name_here)(); }
+
+double measure_peak_flops() { return HWY_DYNAMIC_DISPATCH(peak_here)(); }
+
+}  // namespace flipscope
+#endif

@@ -1,0 +1,23 @@
+// Matrix product with broadcast batch axes and an optional addend.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "flipscope/ops/op.h"
+
+namespace flipscope {
+
+Shape output_shape(const MatrixProduct& op, std::span<const Shape> inputs);
+
+template <typename T>
+void forward(const MatrixProduct& op, std::span<const View<T>> inputs, const Shape& out_shape,
+             T* out, int lanes);
+
+/// Only the output columns [first, last) (the last axis of the output).
+template <typename T>
+void forward_channels(const MatrixProduct& op, std::span<const View<T>> inputs,
+                      const Shape& out_shape, T* out, int lanes, std::int64_t first,
+                      std::int64_t last);
+
+}  // namespace flipscope

@@ -1,0 +1,41 @@
+// What it costs to carry mass from one cell to another.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace flipscope {
+
+class GroundDistance {
+ public:
+  /// cost[i·cells + j] from cell i to cell j. Throws Error naming `name` unless every cost is
+  /// finite and not negative.
+  GroundDistance(const std::string& name, int cells, std::vector<double> cost);
+
+  int cells() const { return cells_; }
+  double operator()(int i, int j) const { return cost_[static_cast<std::size_t>(i * cells_ + j)]; }
+  /// The largest cost.
+  double diameter() const { return diameter_; }
+  /// Zero on the diagonal, symmetric, and no detour is shorter (to 1e-12 of the diameter). Mass
+  /// that both sides share can then stay where it is.
+  bool is_metric() const { return is_metric_; }
+  /// All pairs i·cells + j, cheapest first, ties in order.
+  const std::vector<std::int32_t>& cheapest_first() const { return cheapest_first_; }
+
+ private:
+  int cells_;
+  std::vector<double> cost_;
+  double diameter_;
+  bool is_metric_;
+  std::vector<std::int32_t> cheapest_first_;
+};
+
+/// A square table from a .csv file (or any other array file). Throws Error naming it.
+GroundDistance read_ground_distance(const std::string& path);
+
+/// Which output element each cell is: one integer a line, or a comma-separated list. Throws Error
+/// naming the file where an entry is no index.
+std::vector<int> read_cell_map(const std::string& path);
+
+}  // namespace flipscope
