@@ -5,8 +5,10 @@ import contextlib
 import gzip
 import hashlib
 import json
+import os
 import pathlib
 import random
+import resource
 import signal
 import sqlite3
 import struct
@@ -49,24 +51,40 @@ class Case(unittest.TestCase):
     def path(self, name):
         return str(self.folder / name)
 
-    def call(self, *words, stdout=subprocess.PIPE):
+    def files(self):
+        """Names in the folder, but for what SQLite keeps beside a database."""
+        return sorted(path.name for path in self.folder.iterdir() if path.suffix not in (".db-shm", ".db-wal"))
+
+    def fifo(self):
+        """Something that is no regular file and must not be replaced."""
+        if not (self.folder / "fifo").exists():
+            os.mkfifo(self.folder / "fifo")
+        return "fifo"
+
+    def call(self, *words, stdout=subprocess.PIPE, disk=None):
+        """`disk`: bytes after which a file is full."""
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (disk, disk))
         return subprocess.run([PROGRAM, *map(str, words)], stdout=stdout, stderr=subprocess.PIPE, text=True,
-                              timeout=600, cwd=self.folder)
+                              timeout=600, cwd=self.folder, preexec_fn=limit if disk else None, restore_signals=not disk)
 
     def good(self, *words, code=0):
         done = self.call(*words)
         self.assertEqual(done.returncode, code, done.stderr + (done.stdout or ""))
         return done.stdout
 
-    def bad(self, *words, says=(), stdout=subprocess.PIPE):
+    def bad(self, *words, says=(), **limits):
         """Exit code 2, and one line on standard error with every word of `says`; nothing left behind."""
-        before = sorted(self.folder.iterdir())
-        done = self.call(*words, stdout=stdout)
+        if "fifo" in words:
+            self.fifo()
+        before = self.files()
+        done = self.call(*words, **limits)
         self.assertEqual(done.returncode, 2, f"{words}\n{done.stderr}")
         self.assertRegex(done.stderr, r"\Aflipscope: \[[a-z0-9-]+\] [^\n]+\n\Z")
         for word in says:
             self.assertIn(word, done.stderr)
-        self.assertEqual(sorted(self.folder.iterdir()), before)
+        self.assertEqual(self.files(), before)
         return done.stderr
 
     def csv(self, store, *words):
@@ -151,12 +169,17 @@ class Info(Case):
         self.bad("info", "absent.onnx", says=["absent.onnx"])
         self.bad("info", str(self.folder), says=[str(self.folder)])
         whole = pathlib.Path(CLASSIFIER).read_bytes()
+        layers = json.loads(self.good("info", CLASSIFIER, "--json"))["layers"]
         chance = random.Random(1)
         for size in [0, 1, 100, len(whole) - 1] + [chance.randrange(len(whole)) for _ in range(20)]:
             path = self.folder / "cut.onnx"
             path.write_bytes(whole[:size])
             with self.subTest(size=size):
-                self.bad("info", "cut.onnx", says=["cut.onnx"])
+                done = self.call("info", "cut.onnx", "--json")
+                if done.returncode == 0:  # A cut between the graph and what follows it leaves a whole graph.
+                    self.assertEqual(json.loads(done.stdout)["layers"], layers)
+                else:
+                    self.bad("info", "cut.onnx", says=["cut.onnx"])
 
 
 class Run(Case):
@@ -177,8 +200,8 @@ class Run(Case):
         self.assertEqual(first, (self.folder / "3.npy").read_bytes())
         self.good("run", CLASSIFIER, *SAMPLES, "--expect", "1.npy")
         self.good("run", CLASSIFIER, *SAMPLES, "--skip", 100, "--first", 50, "--expect", "1.npy")
-        self.assertIn("NOT as", self.good("run", CLASSIFIER, *SAMPLES, "--scale", "1/255", "--expect", "1.npy", code=1))
-        self.good("run", CLASSIFIER, *SAMPLES, "--scale", "1/255", "--expect", "1.npy", "--tolerance", 100)
+        self.assertIn("NOT as", self.good("run", CLASSIFIER, "--inputs", INPUTS, "--scale", "1/255", "--expect", "1.npy", code=1))
+        self.good("run", CLASSIFIER, "--inputs", INPUTS, "--scale", "1/255", "--expect", "1.npy", "--tolerance", 100)
 
     def test_autoencoder(self):
         result = json.loads(self.good("run", AUTOENCODER, *EMD, "--json", "--expect",
@@ -194,7 +217,8 @@ class Run(Case):
         self.bad("run", CLASSIFIER, "--inputs", INPUTS, "--labels", "few.npy", says=["few.npy"])
         self.bad("run", CLASSIFIER, *SAMPLES, "--first", 0, says=["first"])
         self.bad("run", CLASSIFIER, *SAMPLES, "--skip", 1000, says=["skip"])
-        self.bad("run", CLASSIFIER, *SAMPLES, "--scale", "1/0", says=["1/0"])
+        self.bad("run", CLASSIFIER, "--inputs", INPUTS, "--scale", "1/0", says=["1/0"])
+        self.bad("run", CLASSIFIER, *SAMPLES, "--scale", "1", says=["--scale", "more than once"])
         self.bad("run", CLASSIFIER, *SAMPLES, "--std", "0", says=["std"])
         self.bad("run", CLASSIFIER, *SAMPLES, "--score", "best", says=["best", "mispredict"])
         self.bad("run", AUTOENCODER, *EMD[:-2], says=["--emd-cost"])
@@ -211,7 +235,8 @@ class Run(Case):
 
     def test_unwritable_outputs(self):
         self.bad("run", CLASSIFIER, *SAMPLES, "--outputs", "absent/o.npy", says=["absent/o.npy"])
-        self.bad("run", CLASSIFIER, *SAMPLES, "--outputs", "/dev/full", says=["/dev/full"])
+        self.bad("run", CLASSIFIER, *SAMPLES, "--outputs", self.fifo(), says=["fifo", "regular"])
+        self.bad("run", CLASSIFIER, *SAMPLES, "--outputs", "o.npy", says=["o.npy"], disk=4096)
 
     def test_compressed_samples(self):
         (self.folder / "inputs.npy.gz").write_bytes(gzip.compress(pathlib.Path(INPUTS).read_bytes()))
@@ -322,7 +347,7 @@ class Inject(Case):
         self.bad(*words, "--arithmetic", "sloppy", says=["sloppy", "exact"])
         self.bad(*words, "--critical", "delta", says=["delta"])
         self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "absent/run.db", says=["absent/run.db"])
-        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "/dev/full", says=["/dev/full"])
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", self.fifo(), says=["fifo", "regular"])
 
     def test_foreign_stores(self):
         self.inject("run.db", *self.SMALL, "--bits", "0")
@@ -345,7 +370,9 @@ class Inject(Case):
     def test_unwritable_exports(self):
         self.inject("run.db", *self.SMALL, "--bits", "0")
         self.bad("export", "run.db", "--out", "absent/o.csv", says=["absent/o.csv"])
-        self.bad("export", "run.db", "--by", "layer", "--out", "/dev/full", says=["/dev/full"])
+        self.bad("export", "run.db", "--by", "layer", "--out", self.fifo(), says=["fifo", "regular"])
+        self.bad("export", "run.db", "--out", "o.csv", says=["o.csv"], disk=40000)
+        self.bad("export", "run.db", "--format", "npz", "--out", self.fifo(), says=["fifo", "regular"])
         with open("/dev/full", "w") as full:
             self.bad("export", "run.db", says=[], stdout=full)
 
@@ -355,7 +382,7 @@ class Demo(Case):
         text = self.good("demo", "--out", "tour")
         self.assertIn("summary.md", text)
         self.assertTrue((self.folder / "tour" / "summary.md").read_text().startswith("# "))
-        self.bad("demo", "--out", "/dev/full", says=["/dev/full"])
+        self.bad("demo", "--out", self.fifo(), says=["fifo"])
 
 
 if __name__ == "__main__":

@@ -115,9 +115,13 @@ std::string summary_text(const CampaignSummary& summary, const std::string& stor
     lines += fmt::format("{} faults confirmed bit for bit by the reference interpreter\n",
                          grouped(static_cast<std::uint64_t>(summary.verified)));
   }
-  lines += fmt::format(
-      "Rates are means over faults, on these samples, with {:.0f}% Wilson intervals; seed {}.\n",
-      100 * summary.confidence, summary.seed);
+  const bool whole =
+      summary.masked && summary.masked->interval.lower == summary.masked->interval.upper;
+  lines +=
+      fmt::format("Rates are means over faults, on these samples, {}; seed {}.\n",
+                  whole ? "of every fault in the space"
+                        : fmt::format("with {:.0f}% Wilson intervals", 100 * summary.confidence),
+                  summary.seed);
   return lines;
 }
 

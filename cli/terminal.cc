@@ -76,6 +76,7 @@ std::string percent(double share) {
 }
 
 std::string rate_text(const Rate& rate) {
+  if (rate.interval.lower == rate.interval.upper) return percent(rate.mean);
   return fmt::format("{} ({} to {})", percent(rate.mean), percent(rate.interval.lower),
                      percent(rate.interval.upper));
 }

@@ -27,7 +27,7 @@ std::string bar(double share, int width);
 /// "1.23%", with as many digits as small rates need.
 std::string percent(double share);
 
-/// "1.23% (1.10 to 1.38%)".
+/// "1.23% (1.10% to 1.38%)"; without the interval where it is one point.
 std::string rate_text(const Rate& rate);
 
 /// "0.8915": six significant digits.

@@ -14,7 +14,9 @@ import tempfile
 
 import numpy as np
 
-TOLERANCE = {"exact": 0.0, "scaled": 2e-5, "float": 2e-5}
+# QKeras returns x + (q(x) - x), which may be off q(x) by a rounding error of x where the scale of q
+# is no power of two.
+TOLERANCE = {"exact": 0.0, "scaled": 2e-5, "float": 2e-5, "weights": 5e-7}
 
 
 def main():

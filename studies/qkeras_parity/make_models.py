@@ -4,7 +4,9 @@
 
 writes FOLDER/N/model.h5 (or model.json and weights.hdf5), inputs.npy, outputs.npy and note.txt for N = 0 … COUNT-1.
 Needs qkeras 0.9 and TensorFlow 2.13. note.txt says "exact" where every sum is a sum of integer codes
-that float32 holds without rounding, so that every framework must give the same bits; else "float".
+that float32 holds without rounding, so that every framework must give the same bits; "scaled" where
+scales are no powers of two, "float" for ordinary layers, "weights" where the outputs are the
+quantized weights of one layer.
 """
 
 import os
@@ -61,12 +63,11 @@ def weight_quantizer(exact):
     return choice(*options)()
 
 
-def bias_quantizer():
+def bias_quantizer(exact):
     return choice(
-        lambda: Q.quantized_bits(8, 2, alpha=1),
+        lambda: Q.quantized_bits(8, 2, alpha=1) if exact else None,
         lambda: Q.quantized_bits(5, 1, 1, alpha=1),
         lambda: Q.quantized_bits(6, 1),
-        lambda: None,
         lambda: Q.quantized_po2(4, 2),
     )()
 
@@ -109,7 +110,7 @@ def quantized_model(exact):
 
     def options():
         return dict(
-            kernel_quantizer=weight_quantizer(exact), bias_quantizer=bias_quantizer(),
+            kernel_quantizer=weight_quantizer(exact), bias_quantizer=bias_quantizer(exact),
             use_bias=chance(0.7), padding=choice("same", "valid"),
             kernel_initializer="random_normal", bias_initializer="random_normal")
 
@@ -203,6 +204,19 @@ def float_model():
     return tf.keras.Model(inputs, x)
 
 
+def weights_model():
+    """One layer whose outputs for one-hot inputs are its quantized weights."""
+    quantizer = weight_quantizer(False)
+    if chance(0.5):
+        inputs = K.Input((int(rng.integers(1, 200)),))
+        x = Q.QDense(int(rng.integers(1, 12)), kernel_quantizer=quantizer, use_bias=False)(inputs)
+    else:
+        inputs = K.Input((int(rng.integers(1, 4)), int(rng.integers(1, 4)), int(rng.integers(1, 9))))
+        x = Q.QConv2D(int(rng.integers(1, 12)), inputs.shape[1:3], kernel_quantizer=quantizer,
+                      use_bias=False)(inputs)
+    return tf.keras.Model(inputs, x)
+
+
 def nested(x):
     """A model in a model, used twice."""
     c = int(x.shape[-1])
@@ -244,13 +258,16 @@ def main():
         rng = np.random.default_rng([seed, tries])
         tf.keras.utils.set_random_seed(seed * 100003 + tries)
         tries += 1
-        kind = ("exact", "exact", "scaled", "float")[done % 4]
+        kind = ("exact", "exact", "scaled", "float", "weights")[done % 5]
         try:
-            model = float_model() if kind == "float" else quantized_model(kind == "exact")
+            model = (float_model() if kind == "float" else weights_model() if kind == "weights"
+                     else quantized_model(kind == "exact"))
             randomize(model)
             shape = model.input_shape[1:]
             x = rng.normal(0, 1.5, (24,) + shape)
             x[:8] = np.round(x[:8] * 8) / 8
+            if kind == "weights":
+                x = np.eye(int(np.prod(shape))).reshape((-1,) + shape)
             x = x.astype(np.float32)
             y = model(x, training=False).numpy()
         except (TypeError, ValueError, tf.errors.OpError) as error:

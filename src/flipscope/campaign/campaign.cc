@@ -95,14 +95,15 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
   bool interrupted = false;
   std::int64_t verified = 0;
   if (!missing.empty() || options.verify > 0 || !store.golden_score()) {
-    Runner runner(plan, options.memory, options.threads);
-    if (!store.golden_score()) store.set_golden_score(runner.golden_score());
+    Runner runner(plan, options.memory, options.threads, stop);
+    interrupted = stop;
+    if (!interrupted && !store.golden_score()) store.set_golden_score(runner.golden_score());
     for (const std::uint64_t chunk : missing) {
       report(0);
       const std::uint64_t count = rows_of_chunk(record, chunk);
       std::optional<std::vector<FaultRow>> rows;
       try {
-        rows = runner.run(chunk * record.chunk_rows, count, report, stop);
+        rows = runner.run(chunk * record.chunk_rows, count, report);
       } catch (const Error&) {
         if (!stop) throw;  // A signal also reaches the programs that exec: has started.
       }
@@ -114,7 +115,8 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
     }
     report(0);
     if (!interrupted && options.verify > 0) {
-      verified = verify_rows(plan, runner, store, options.verify);
+      verified = verify_rows(plan, runner, store, options.verify, stop);
+      interrupted = stop;
     }
   }
 
@@ -124,7 +126,7 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
   summary.seconds = seconds();
   summary.interrupted = interrupted;
   summary.verified = verified;
-  summary.notes = plan.notes();
+  summary.notes.insert(summary.notes.begin(), plan.notes().begin(), plan.notes().end());
   return summary;
 }
 
@@ -158,9 +160,15 @@ CampaignSummary summarize(const Store& store) {
   summary.wanted = record.rows;
   if (totals.rows == 0) return summary;
   const double pairs = static_cast<double>(totals.rows) * static_cast<double>(record.samples);
+  const bool complete = totals.rows == record.rows;
+  if (!complete) {
+    summary.notes.push_back(
+        fmt::format("{} of {} faults are done; rates are of these, and no random sample of all",
+                    totals.rows, record.rows));
+  }
   const auto rate = [&](std::uint64_t count) {
-    return make_rate(static_cast<double>(count) / pairs, totals.rows, record.population,
-                     summary.confidence);
+    return make_rate(static_cast<double>(count) / pairs, totals.rows,
+                     complete ? record.population : 0, summary.confidence);
   };
   summary.masked = rate(totals.masked);
   summary.non_critical = rate(totals.non_critical);

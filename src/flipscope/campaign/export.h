@@ -41,7 +41,8 @@ struct RateRow {
   std::optional<std::int64_t> channel;
   std::optional<int> bit;
   std::uint64_t faults = 0;
-  std::uint64_t population = 0;  ///< faults of the group in the space; 0: without end
+  std::uint64_t population =
+      0;  ///< faults of the group in the space; 0: none known, or not all done
   std::optional<Rate> masked, non_critical, critical, due;
   std::optional<double> mean_delta;
 };

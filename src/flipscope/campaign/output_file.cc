@@ -6,6 +6,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "flipscope/numeric/error.h"
@@ -16,6 +18,11 @@ OutputFile::OutputFile(std::string path) : path_(std::move(path)) {
   if (path_.empty()) {
     file_ = stdout;
     return;
+  }
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path_, error);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    fail("export", "{} is not a regular file; name a file to write", path_);
   }
   temporary_ = fmt::format("{}.{}.part", path_, getpid());
   file_ = std::fopen(temporary_.c_str(), "wb");

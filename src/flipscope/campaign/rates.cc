@@ -1,8 +1,8 @@
 // Rates by group of faults, with their intervals.
 //
 // The unit is the fault: a group's rate is the mean of its faults' shares of samples, with Wilson's
-// interval for n = faults and, where faults were drawn from a known number, the finite-population
-// correction. The samples are conditioned on.
+// interval for n = faults and, where all faults that were drawn from a known number are done, the
+// finite-population correction. The samples are conditioned on.
 #include <limits>
 #include <map>
 #include <tuple>
@@ -124,6 +124,7 @@ std::vector<RateRow> rates(const std::string& path, Grouping by, double confiden
          path, record.fields.at("faults"));
   }
   const double golden = store.golden_score().value_or(std::numeric_limits<double>::quiet_NaN());
+  const bool complete = store.done_rows() == record.rows;
   const Groups groups(record, by);
   std::map<Key, Sums> sums;
   store.for_each_row([&](const FaultRow& row) {
@@ -144,7 +145,7 @@ std::vector<RateRow> rates(const std::string& path, Grouping by, double confiden
     if (element >= 0) (by == Grouping::weight ? row.index : row.channel) = element;
     if (bit >= 0) row.bit = bit;
     row.faults = sum.faults;
-    row.population = groups.population(key);
+    row.population = complete ? groups.population(key) : 0;
     const double pairs = static_cast<double>(sum.faults) * static_cast<double>(record.samples);
     const auto rate = [&](std::uint64_t count) {
       return make_rate(static_cast<double>(count) / pairs, sum.faults, row.population, confidence);

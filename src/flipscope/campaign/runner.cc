@@ -3,6 +3,7 @@
 
 #include <tbb/blocked_range.h>
 #include <tbb/enumerable_thread_specific.h>
+#include <tbb/global_control.h>
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
@@ -34,6 +35,10 @@ std::size_t half_of_memory() {
   const auto pages = static_cast<std::size_t>(std::max(sysconf(_SC_PHYS_PAGES), 1L));
   const auto page = static_cast<std::size_t>(std::max(sysconf(_SC_PAGESIZE), 1L));
   return pages * page / 2;
+}
+
+std::size_t thread_count(int asked) {
+  return static_cast<std::size_t>(asked > 0 ? asked : tbb::info::default_concurrency());
 }
 
 /// Hands a count on, now and then and one call at a time.
@@ -69,10 +74,12 @@ struct Runner::State {
     std::array<std::uint8_t, kBlockSamples> critical;
   };
 
-  State(const Plan& p, std::size_t memory, int threads)
+  State(const Plan& p, std::size_t memory, int threads, const std::atomic<bool>& stop_flag)
       : plan(p),
+        stop(stop_flag),
         program(p.graph()),
-        arena(threads > 0 ? threads : tbb::info::default_concurrency()),
+        limit(tbb::global_control::max_allowed_parallelism, thread_count(threads)),
+        arena(static_cast<int>(thread_count(threads))),
         scratch([this] {
           return Scratch{FaultyRun(program, plan.space()),
                          scorer ? std::optional<Scorer>(*scorer) : std::nullopt,
@@ -83,11 +90,8 @@ struct Runner::State {
     blocks = (samples + kBlockSamples - 1) / kBlockSamples;
     const std::size_t most =
         (memory == 0 ? half_of_memory() : memory) / std::max(block_bytes(plan.graph()), 1ul);
-    // With less room than one block a thread, threads wait for the golden run; so be it.
     group = std::clamp<std::size_t>(most, 1, blocks);
     keep = group == blocks;
-    const auto cores = static_cast<std::size_t>(arena.max_concurrency());
-    if (!keep) group = std::min(group, std::max<std::size_t>(cores, 1));
     run_all_golden();
   }
 
@@ -106,8 +110,9 @@ struct Runner::State {
   void load_group(std::size_t begin, std::size_t count) {
     golden.resize(count);
     arena.execute([&] {
-      tbb::parallel_for(std::size_t{0}, count,
-                        [&](std::size_t i) { golden[i] = golden_block(begin + i, true); });
+      tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
+        if (!stop) golden[i] = golden_block(begin + i, true);
+      });
     });
   }
 
@@ -125,6 +130,7 @@ struct Runner::State {
     for (std::size_t begin = 0; begin < blocks; begin += group) {
       const std::size_t count = std::min(group, blocks - begin);
       load_group(begin, count);
+      if (stop) return;
       for (std::size_t i = 0; i < count; ++i) observe(begin + i, golden[i], outputs.data());
     }
     if (exec) {
@@ -189,7 +195,9 @@ struct Runner::State {
   }
 
   const Plan& plan;
+  const std::atomic<bool>& stop;
   Program program;
+  tbb::global_control limit;
   tbb::task_arena arena;
   std::size_t blocks = 0;
   std::size_t group = 1;  ///< blocks that are in memory at once
@@ -203,8 +211,8 @@ struct Runner::State {
   tbb::enumerable_thread_specific<Scratch> scratch;
 };
 
-Runner::Runner(const Plan& plan, std::size_t memory, int threads)
-    : state_(std::make_unique<State>(plan, memory, threads)) {}
+Runner::Runner(const Plan& plan, std::size_t memory, int threads, const std::atomic<bool>& stop)
+    : state_(std::make_unique<State>(plan, memory, threads, stop)) {}
 Runner::~Runner() = default;
 
 double Runner::golden_score() const {
@@ -212,9 +220,10 @@ double Runner::golden_score() const {
 }
 
 std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint64_t count,
-                                                 const std::function<void(std::uint64_t)>& tick,
-                                                 const std::atomic<bool>& stop) {
+                                                 const std::function<void(std::uint64_t)>& tick) {
   State& s = *state_;
+  const std::atomic<bool>& stop = s.stop;
+  if (stop) return {};
   const Plan& plan = s.plan;
   const std::size_t faults = count;
   std::vector<Fault> active(faults);
@@ -233,6 +242,7 @@ std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint6
   for (std::size_t begin = 0; begin < s.blocks; begin += s.group) {
     const std::size_t in_group = std::min(s.group, s.blocks - begin);
     if (!s.keep) s.load_group(begin, in_group);
+    if (stop) return {};
     s.arena.execute([&] {
       // Pairs are numbered block by block, so that neighbours share a block's golden values.
       tbb::parallel_for(
@@ -294,6 +304,7 @@ void Runner::for_each_block(std::uint64_t row,
   for (std::size_t begin = 0; begin < s.blocks; begin += s.group) {
     const std::size_t in_group = std::min(s.group, s.blocks - begin);
     if (!s.keep) s.load_group(begin, in_group);
+    if (s.stop) return;
     for (std::size_t i = 0; i < in_group; ++i) {
       visit(s.golden[i],
             fault.sites.empty() ? s.golden_output(s.golden[i]) : own.run(s.golden[i], fault));

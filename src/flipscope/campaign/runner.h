@@ -21,9 +21,9 @@ namespace flipscope {
 class Runner {
  public:
   /// Makes the golden run. Blocks are kept where all of them fit `memory` bytes (0: half of the
-  /// machine's); else they are made again for every chunk. `threads` 0: all cores. The plan must
-  /// outlive it.
-  Runner(const Plan& plan, std::size_t memory, int threads);
+  /// machine's); else they are made again for every chunk. `threads` 0: all cores. Once `stop` is
+  /// set, it does nothing more and its results mean nothing. Plan and flag must outlive it.
+  Runner(const Plan& plan, std::size_t memory, int threads, const std::atomic<bool>& stop);
   ~Runner();
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
@@ -33,8 +33,7 @@ class Runner {
   /// Rows first … first + count − 1; nothing where `stop` was seen. `tick` hears, now and then and
   /// one call at a time, how many of these rows are done, pro rata.
   std::optional<std::vector<FaultRow>> run(std::uint64_t first, std::uint64_t count,
-                                           const std::function<void(std::uint64_t)>& tick,
-                                           const std::atomic<bool>& stop);
+                                           const std::function<void(std::uint64_t)>& tick);
 
   /// Outputs [value][lane] of every block under a row's fault are handed to `visit`, block by
   /// block.

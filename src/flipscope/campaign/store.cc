@@ -231,7 +231,9 @@ Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
 
 Store Store::open_or_create(const std::string& path, const CampaignRecord& record) {
-  if (std::filesystem::is_directory(path)) fail("store", "{} is a folder; name a file", path);
+  if (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path)) {
+    fail("store", "{} is not a regular file; name a file for the store", path);
+  }
   Store store(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   if (store.is_empty()) {
     store.create(record);
@@ -251,12 +253,14 @@ Store Store::open_or_create(const std::string& path, const CampaignRecord& recor
 
 Store Store::open(const std::string& path) {
   if (!std::filesystem::exists(path)) fail("store", "there is no store {}", path);
-  if (std::filesystem::is_directory(path)) fail("store", "{} is a folder, not a store", path);
-  Store store(path, SQLITE_OPEN_READONLY);
-  // A store in a folder that may not be written has no room for SQLite's shared memory.
+  if (!std::filesystem::is_regular_file(path)) fail("store", "{} is not a regular file", path);
+  // Only a connection that may write clears SQLite's side files away when it closes.
+  Store store(path, SQLITE_OPEN_READWRITE);
   const int code =
       sqlite3_exec(store.database_.get(), "SELECT 1 FROM sqlite_master", nullptr, nullptr, nullptr);
-  if ((code & 0xff) == SQLITE_CANTOPEN && !std::filesystem::exists(path + "-wal")) {
+  const bool cannot = (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_READONLY;
+  if (cannot && !std::filesystem::exists(path + "-wal")) {
+    // The folder may not be written, so there is no room for side files; nobody writes the store.
     std::string uri = "file:";
     for (const char c : std::filesystem::absolute(path).string()) {
       if (c == '%' || c == '?' || c == '#') {

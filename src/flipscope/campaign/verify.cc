@@ -33,13 +33,15 @@ struct Mismatch {
 
 /// Brings the reference's outputs of a block into `outputs`, [value][lane], and compares them.
 Mismatch compare_block(const Plan& plan, const Fault& fault, const Block& block,
-                       const float* engine, std::vector<float>& outputs) {
+                       const float* engine, std::vector<float>& outputs,
+                       const std::atomic<bool>& stop) {
   const Graph& graph = plan.graph();
   const auto input_size =
       static_cast<std::size_t>(element_count(graph.values[graph.inputs[0]].shape));
   std::vector<Mismatch> mismatches(static_cast<std::size_t>(block.samples));
   outputs.assign(static_cast<std::size_t>(plan.values()) * block.lanes, 0.0f);
   tbb::parallel_for(0, block.samples, [&](int l) {
+    if (stop) return;
     const std::int64_t sample = block.first + l;
     const std::span<const float> input =
         std::span(plan.samples().values).subspan(sample * input_size, input_size);
@@ -60,12 +62,14 @@ Mismatch compare_block(const Plan& plan, const Fault& fault, const Block& block,
 
 }  // namespace
 
-std::int64_t verify_rows(const Plan& plan, Runner& runner, const Store& store, std::int64_t count) {
+std::int64_t verify_rows(const Plan& plan, Runner& runner, const Store& store, std::int64_t count,
+                         const std::atomic<bool>& stop) {
   const std::vector<std::uint64_t> chunks = store.done_chunks();
   const std::uint64_t done = store.done_rows();
   const auto wanted = static_cast<std::uint64_t>(std::max(count, std::int64_t{0}));
   const std::uint64_t drawn = std::min(wanted, done);
   const CampaignRecord& record = store.record();
+  std::int64_t verified = 0;
   for (const std::uint64_t number :
        sample_without_replacement(record.seed, kVerifyStream, done, drawn)) {
     // Only the campaign's last chunk may be shorter, and it comes last here too.
@@ -76,7 +80,8 @@ std::int64_t verify_rows(const Plan& plan, Runner& runner, const Store& store, s
     OutcomeCounts outcomes;
     std::vector<float> outputs;
     runner.for_each_block(row, [&](const Block& block, const float* engine) {
-      const Mismatch mismatch = compare_block(plan, active, block, engine, outputs);
+      const Mismatch mismatch = compare_block(plan, active, block, engine, outputs, stop);
+      if (stop) return;
       if (mismatch.found) {
         throw VerificationError(fmt::format(
             "[verify] fault {} ({} bits), sample {}, output {}: the engine gives {}, the reference "
@@ -88,6 +93,7 @@ std::int64_t verify_rows(const Plan& plan, Runner& runner, const Store& store, s
       outcomes += classify_block(before, outputs.data(), plan.values(), block.samples, block.lanes,
                                  plan.has_decision());
     });
+    if (stop) break;
     store.for_each_row(
         [&](const FaultRow& stored) {
           const OutcomeCounts& held = stored.outcomes;
@@ -102,8 +108,9 @@ std::int64_t verify_rows(const Plan& plan, Runner& runner, const Store& store, s
               outcomes.due));
         },
         row, 1);
+    ++verified;
   }
-  return static_cast<std::int64_t>(drawn);
+  return verified;
 }
 
 }  // namespace flipscope

@@ -175,7 +175,16 @@ Symbol GraphBuilder::fold(const std::string& node, const Op& op, const std::vect
   result.shape = shape;
   result.type = type;
   result.constant.resize(element_count(shape));
-  forward<double>(op, views, shape, result.constant.data(), 1);
+  if (std::holds_alternative<Quantize>(op) && inputs[0].type == ElementType::float32) {
+    // A code next to a rounding boundary must come out as at run time, in float32.
+    const std::vector<float> x(inputs[0].constant.begin(), inputs[0].constant.end());
+    std::vector<float> codes(result.constant.size());
+    const View<float> view{x.data(), &inputs[0].shape, true, nullptr};
+    forward<float>(op, {&view, 1}, shape, codes.data(), 1);
+    result.constant.assign(codes.begin(), codes.end());
+  } else {
+    forward<double>(op, views, shape, result.constant.data(), 1);
+  }
   const bool codes = std::holds_alternative<Quantize>(op) || std::holds_alternative<Dequantize>(op);
   if (!codes) {
     for (double& x : result.constant) x = round_to_type(x, type);

@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 
 #include "flipscope/numeric/error.h"
@@ -22,7 +22,10 @@ namespace {
 constexpr int kMostDepth = 64;
 constexpr std::size_t kMostObjects = 100'000;
 constexpr std::uint64_t kMostTextBytes = std::uint64_t{1} << 28;
-constexpr int kMostSeconds = 60;
+/// Beyond what the program holds already; 64 times the file's size is added.
+constexpr rlim_t kMostMemory = rlim_t{1} << 30;
+/// Of processor time; as much again for every 64 MiB of the file.
+constexpr rlim_t kMostSeconds = 2;
 /// Deflate does not compress better than this, so a larger tensor cannot be what the file says.
 constexpr std::uint64_t kMostCompression = 1032;
 
@@ -286,8 +289,17 @@ void write_all(int pipe, const std::string& bytes) {
   for (const int fault : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) signal(fault, SIG_DFL);
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
-  const rlimit time{kMostSeconds, kMostSeconds};
+  std::error_code unreadable;
+  const rlim_t size = std::filesystem::file_size(file, unreadable);
+  const rlim_t seconds = kMostSeconds * (1 + (unreadable ? 0 : size >> 26));
+  const rlimit time{seconds, seconds};
   setrlimit(RLIMIT_CPU, &time);
+  rlim_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const rlim_t bytes = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + kMostMemory +
+                       64 * (unreadable ? 0 : size);
+  const rlimit memory{bytes, bytes};
+  if (pages > 0) setrlimit(RLIMIT_AS, &memory);
   Writer writer;
   try {
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);

@@ -1,4 +1,6 @@
 // Keras models: the network of layers in the configuration, with the weights of an HDF5 file.
+#include "flipscope/model/keras.h"
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -300,37 +302,39 @@ int major_version(const std::string& version) {
 
 }  // namespace
 
-Graph import_keras(const std::string& file) {
-  const std::size_t colon = file.rfind(".json:");
-  const std::string weights_file = colon == std::string::npos ? file : file.substr(colon + 6);
-  Hdf5Contents contents = read_hdf5(weights_file);
-  std::string text, version;
-  std::string config_file = file;
-  if (colon != std::string::npos) {
-    config_file = file.substr(0, colon + 5);
-    text = read_file_bytes(config_file);
-  } else {
-    const auto found = contents.texts.find("@model_config");
-    if (found == contents.texts.end() || found->second.empty()) {
-      fail("keras", "{}: it holds weights only; name the architecture too: ARCHITECTURE.json:{}",
-           file, file);
-    }
-    text = found->second[0];
-  }
-  const ConfigDocument document(text, config_file);
+Graph import_keras(const std::string& config, const std::string& config_file, Hdf5Contents contents,
+                   const std::string& weights_file) {
+  const ConfigDocument document(config, config_file);
   const Config model = document.root();
-  version = model.text("keras_version", "");
-  if (version.empty()) {
-    for (const char* key : {"@keras_version", "model_weights@keras_version"}) {
-      const auto found = contents.texts.find(key);
-      if (found != contents.texts.end() && !found->second.empty()) version = found->second[0];
-    }
+  std::string version = model.text("keras_version", "");
+  for (const char* key : {"@keras_version", "model_weights@keras_version"}) {
+    const auto found = contents.texts.find(key);
+    if (!version.empty() || found == contents.texts.end() || found->second.empty()) continue;
+    version = found->second[0];
   }
   if (!is_model(model.text("class_name", ""))) {
     fail("keras", "{}: it holds no Functional or Sequential model", config_file);
   }
   const KerasWeights weights(model, std::move(contents), weights_file);
   return Importer(config_file, weights, major_version(version)).import(model);
+}
+
+Graph import_keras(const std::string& file) {
+  const std::size_t colon = file.rfind(".json:");
+  if (colon != std::string::npos) {
+    const std::string config_file = file.substr(0, colon + 5);
+    const std::string weights_file = file.substr(colon + 6);
+    return import_keras(read_file_bytes(config_file), config_file, read_hdf5(weights_file),
+                        weights_file);
+  }
+  Hdf5Contents contents = read_hdf5(file);
+  const auto found = contents.texts.find("@model_config");
+  if (found == contents.texts.end() || found->second.empty()) {
+    fail("keras", "{}: it holds weights only; name the architecture too: ARCHITECTURE.json:{}",
+         file, file);
+  }
+  const std::string config = found->second[0];
+  return import_keras(config, file, std::move(contents), file);
 }
 
 }  // namespace flipscope

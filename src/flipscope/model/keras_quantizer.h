@@ -3,7 +3,9 @@
 // A weight quantizer becomes codes and an Encoding; scales that QKeras computes ("auto",
 // "auto_po2", least squares) are computed as it does, in float32. Saturating rounding, not the
 // straight-through sum x + (q(x) − x), is the meaning: where that sum is inexact, QKeras itself is
-// off the quantizer's grid by a rounding error.
+// off the quantizer's grid by a rounding error. Codes and all scales are QKeras's to the bit, but
+// for the float scale of binary and ternary with alpha = "auto": it is a mean, and TensorFlow's
+// order of summation is its own (up to 3 units in the last place were seen).
 #pragma once
 
 #include <map>

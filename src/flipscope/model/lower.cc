@@ -244,7 +244,7 @@ ExactnessProof prove(const Graph& graph, int index, const FaultLoad& load) {
                         graph.stored[graph.constants[w.id].stored].encoding.is_float();
     proof.reason = real_x && real_w ? "float weights and activations"
                    : real_w         ? "float weights"
-                                    : "activations are not quantized by one scale";
+                                    : "activations are not codes of one scale";
     return proof;
   }
   proof.sums_codes = true;

@@ -21,8 +21,8 @@ using Entries = std::unordered_map<std::string, Entry>;
 
 // Domains whose operators are in the table; the empty one is ONNX's own.
 bool is_known(const std::string& domain, const std::string& op_type) {
-  const bool quantizer = op_type == "Quant" || op_type == "IntQuant" ||
-                         op_type == "BipolarQuant" || op_type == "Trunc";
+  const bool quantizer = op_type == "Quant" || op_type == "IntQuant" || op_type == "BipolarQuant" ||
+                         op_type == "Trunc";
   if (domain == "qonnx.custom_op.general" || domain == "onnx.brevitas" ||
       domain == "finn.custom_op.general") {
     return quantizer;
@@ -116,8 +116,8 @@ void convert_node(const OnnxNode& node, std::int64_t opset, std::int64_t batch,
       entry.symbol = outputs[i];
       entry.zero_point = call.output_zero_point;
     } else {
-      entry.refusal = fmt::format("output {} of node \"{}\" ({}) is not supported", i, node.name,
-                                  node.op_type);
+      entry.refusal =
+          fmt::format("output {} of node \"{}\" ({}) is not supported", i, node.name, node.op_type);
     }
     if (!entries.emplace(node.outputs[i], std::move(entry)).second) {
       OnnxCall::refuse("makes \"{}\", which exists already", node.outputs[i]);
@@ -177,8 +177,8 @@ OnnxConversion convert_onnx(const OnnxModel& model, const OnnxOptions& options) 
     if (!made) {
       const std::string reason =
           found == entries.end() ? "nothing makes it" : found->second.refusal;
-      throw Error(one_line(
-          fmt::format("[onnx] {}: output \"{}\": {}", model.file, output.name, reason)));
+      throw Error(
+          one_line(fmt::format("[onnx] {}: output \"{}\": {}", model.file, output.name, reason)));
     }
     Symbol symbol = found->second.symbol;
     if (found->second.zero_point != 0) {
@@ -209,6 +209,8 @@ Graph import_onnx(const std::string& file, const OnnxOptions& options) {
   }
 }
 
-Graph import_onnx(const std::string& file) { return import_onnx(file, OnnxOptions{}); }
+Graph import_onnx(const std::string& file) {
+  return import_onnx(file, OnnxOptions{});
+}
 
 }  // namespace flipscope

@@ -37,8 +37,8 @@ Symbols gelu(OnnxCall& call) {
   if (approximate != "none" && approximate != "tanh") {
     OnnxCall::refuse("approximate must be none or tanh, not \"{}\"", approximate);
   }
-  return {call.unary(
-      approximate == "tanh" ? UnaryFunction::gelu_tanh : UnaryFunction::gelu, call.in(0))};
+  return {call.unary(approximate == "tanh" ? UnaryFunction::gelu_tanh : UnaryFunction::gelu,
+                     call.in(0))};
 }
 
 Symbols swish(OnnxCall& call) {
@@ -118,7 +118,8 @@ void add_activation_operators(OnnxOperatorTable& table) {
   table["Selu"] = {[](OnnxCall& call) -> Symbols {
     call.ignore({"consumed_inputs"});
     const double alpha = call.number("alpha", 1.67326319217681884765625);
-    return {call.unary(F::selu, call.in(0), alpha, call.number("gamma", 1.05070102214813232421875))};
+    return {
+        call.unary(F::selu, call.in(0), alpha, call.number("gamma", 1.05070102214813232421875))};
   }};
   table["Shrink"] = {[](OnnxCall& call) -> Symbols {
     const double lambda = call.number("lambd", 0.5);

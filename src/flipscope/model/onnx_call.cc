@@ -28,8 +28,8 @@ const OnnxAttribute* OnnxCall::find(const char* name, OnnxAttribute::Kind kind) 
   asked_.insert(name);
   for (const OnnxAttribute& attribute : node.attributes) {
     if (attribute.name != name) continue;
-    const bool empty_list = attribute.kind == Kind::other &&
-                            (kind == Kind::integers || kind == Kind::numbers);
+    const bool empty_list =
+        attribute.kind == Kind::other && (kind == Kind::integers || kind == Kind::numbers);
     if (attribute.kind != kind && !empty_list) refuse("attribute {} has the wrong type", name);
     return &attribute;
   }
@@ -122,8 +122,7 @@ std::int64_t OnnxCall::axis(std::int64_t value, std::int64_t axis_rank) {
   return value < 0 ? value + axis_rank : value;
 }
 
-std::vector<std::int64_t> OnnxCall::axes(std::vector<std::int64_t> values,
-                                         std::int64_t axis_rank) {
+std::vector<std::int64_t> OnnxCall::axes(std::vector<std::int64_t> values, std::int64_t axis_rank) {
   for (auto& value : values) value = axis(value, axis_rank);
   std::sort(values.begin(), values.end());
   if (std::adjacent_find(values.begin(), values.end()) != values.end()) {

@@ -168,10 +168,9 @@ Symbols quantized_convolution(OnnxCall& call) {
   const auto w_scale = constant(4, "w_scale");
   const auto w_zero_point = constant(5, "w_zero_point");
   const std::int64_t w_axis = w_scale.size() > 1 || w_zero_point.size() > 1 ? 0 : -1;
-  const Symbol x = dequantize(call, call.in(0), call.zero_points[0], x_scale,
-                              constant(2, "x_zero_point"), -1);
-  const Symbol w =
-      dequantize(call, call.in(3), call.zero_points[3], w_scale, w_zero_point, w_axis);
+  const Symbol x =
+      dequantize(call, call.in(0), call.zero_points[0], x_scale, constant(2, "x_zero_point"), -1);
+  const Symbol w = dequantize(call, call.in(3), call.zero_points[3], w_scale, w_zero_point, w_axis);
   Symbol b = absent();
   if (call.has(8)) {
     std::vector<double> b_scale;
@@ -204,8 +203,8 @@ OnnxWindows read_windows(OnnxCall& call, const Shape& input, std::vector<std::in
     const std::int64_t room =
         size[k] + windows.pad_begin[k] + windows.pad_end[k] - extent(windows, k);
     if (room < 0) {
-      OnnxCall::refuse("the kernel spans {} elements, the padded input has {}",
-                       extent(windows, k), room + extent(windows, k));
+      OnnxCall::refuse("the kernel spans {} elements, the padded input has {}", extent(windows, k),
+                       room + extent(windows, k));
     }
     std::int64_t output = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
     // A last window that would start beyond the input does not count.

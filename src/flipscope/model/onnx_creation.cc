@@ -116,8 +116,8 @@ Symbols one_hot(OnnxCall& call) {
   const Symbol hot = call.add(Binary{BinaryFunction::equal},
                               {indices, call.builder.literal(places)}, ElementType::boolean);
   const ElementType type = call.in(2).type;
-  return {call.add(Select{}, {hot, call.scalar(values[1], type), call.scalar(values[0], type)},
-                   type)};
+  return {
+      call.add(Select{}, {hot, call.scalar(values[1], type), call.scalar(values[0], type)}, type)};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // ONNX's element-wise operators of several tensors, and conversions between element types.
 #include <cmath>
 
+#include "flipscope/model/onnx_element.h"
 #include "flipscope/model/onnx_operators.h"
 
 namespace flipscope {
@@ -13,12 +14,16 @@ using F = BinaryFunction;
 int wrapping_bits(ElementType type) {
   switch (type) {
     case ElementType::int4:
-    case ElementType::uint4: return 4;
+    case ElementType::uint4:
+      return 4;
     case ElementType::int8:
-    case ElementType::uint8: return 8;
+    case ElementType::uint8:
+      return 8;
     case ElementType::int16:
-    case ElementType::uint16: return 16;
-    default: return 0;
+    case ElementType::uint16:
+      return 16;
+    default:
+      return 0;
   }
 }
 
@@ -124,8 +129,7 @@ Symbol cast(OnnxCall& call, const Symbol& x, ElementType type) {
   }
   if (type == ElementType::float16 || type == ElementType::bfloat16) {
     Quantize rounding;
-    rounding.encoding.format =
-        type == ElementType::float16 ? float16_format() : bfloat16_format();
+    rounding.encoding.format = type == ElementType::float16 ? float16_format() : bfloat16_format();
     return call.add(std::move(rounding), {x}, type);
   }
   if (is_integer(type)) {

@@ -7,162 +7,18 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
-#include <bit>
-#include <charconv>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <optional>
 #include <set>
 
+#include "flipscope/model/onnx_element.h"
 #include "flipscope/numeric/error.h"
-#include "flipscope/numeric/number_format.h"
 
 namespace flipscope {
 namespace {
 
 namespace fs = std::filesystem;
-
-int bits_of(ElementType type) {
-  switch (type) {
-    case ElementType::int4:
-    case ElementType::uint4: return 4;
-    case ElementType::int8:
-    case ElementType::uint8:
-    case ElementType::boolean: return 8;
-    case ElementType::float16:
-    case ElementType::bfloat16:
-    case ElementType::int16:
-    case ElementType::uint16: return 16;
-    case ElementType::float32:
-    case ElementType::int32:
-    case ElementType::uint32: return 32;
-    case ElementType::float64:
-    case ElementType::int64:
-    case ElementType::uint64: return 64;
-  }
-  return 64;
-}
-
-// Integers that a double cannot hold are refused, but for the "as far as possible" of slices,
-// which becomes ±2^62.
-constexpr std::int64_t kExact = std::int64_t{1} << 53;
-constexpr std::int64_t kFar = std::int64_t{1} << 62;
-
-double exact_integer(std::int64_t value) {
-  if (value >= kFar) return static_cast<double>(kFar);
-  if (value <= -kFar) return -static_cast<double>(kFar);
-  if (value > kExact || value < -kExact) {
-    fail("tensor", "the integer {} is beyond 2^53", value);
-  }
-  return static_cast<double>(value);
-}
-
-double exact_integer(std::uint64_t value) {
-  return exact_integer(static_cast<std::int64_t>(std::min<std::uint64_t>(value, kFar)));
-}
-
-template <typename T>
-T load(const char* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
-double int4(unsigned nibble, bool is_signed) {
-  const int value = static_cast<int>(nibble & 15U);
-  return is_signed && value > 7 ? value - 16 : value;
-}
-
-double from_bits(ElementType type, std::uint64_t bits) {
-  const auto low = static_cast<std::uint32_t>(bits);
-  switch (type) {
-    case ElementType::float32: return std::bit_cast<float>(low);
-    case ElementType::float64: return std::bit_cast<double>(bits);
-    case ElementType::float16: return decode(float16_format(), low & 0xFFFFU);
-    case ElementType::bfloat16: return decode(bfloat16_format(), low & 0xFFFFU);
-    case ElementType::int4: return int4(low, true);
-    case ElementType::uint4: return int4(low, false);
-    case ElementType::int8: return static_cast<std::int8_t>(low);
-    case ElementType::uint8: return static_cast<std::uint8_t>(low);
-    case ElementType::int16: return static_cast<std::int16_t>(low);
-    case ElementType::uint16: return static_cast<std::uint16_t>(low);
-    case ElementType::int32: return static_cast<std::int32_t>(low);
-    case ElementType::uint32: return low;
-    case ElementType::int64: return exact_integer(static_cast<std::int64_t>(bits));
-    case ElementType::uint64: return exact_integer(bits);
-    case ElementType::boolean: return (low & 0xFFU) != 0 ? 1 : 0;
-  }
-  return 0;
-}
-
-// Little-endian elements, int4 two to a byte with the first in the low half.
-std::vector<double> from_bytes(ElementType type, const char* data, std::size_t size,
-                               std::int64_t count) {
-  const int bits = bits_of(type);
-  const auto expected = (static_cast<std::uint64_t>(count) * static_cast<unsigned>(bits) + 7) / 8;
-  if (expected != size) {
-    fail("tensor", "its shape needs {} bytes of {}, the file holds {}", expected, to_string(type),
-         size);
-  }
-  std::vector<double> values(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    std::uint64_t word = 0;
-    switch (bits) {
-      case 4: word = load<std::uint8_t>(data + i / 2) >> (i % 2 == 0 ? 0 : 4); break;
-      case 8: word = load<std::uint8_t>(data + i); break;
-      case 16: word = load<std::uint16_t>(data + 2 * i); break;
-      case 32: word = load<std::uint32_t>(data + 4 * i); break;
-      default: word = load<std::uint64_t>(data + 8 * i); break;
-    }
-    values[i] = from_bits(type, word);
-  }
-  return values;
-}
-
-// The range of another file that holds a tensor's bytes. The other file must lie in the model's
-// own folder or below, links resolved.
-std::string external_bytes(const onnx::TensorProto& tensor, const fs::path& folder,
-                           std::uint64_t expected) {
-  std::string location;
-  std::uint64_t offset = 0, length = expected;
-  for (const auto& entry : tensor.external_data()) {
-    const auto number = [&](std::uint64_t& to) {
-      const std::string& text = entry.value();
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), to);
-      if (error != std::errc() || end != text.data() + text.size()) {
-        fail("tensor", "external data: {} is \"{}\", not a number", entry.key(), text);
-      }
-    };
-    if (entry.key() == "location") location = entry.value();
-    if (entry.key() == "offset") number(offset);
-    if (entry.key() == "length") number(length);
-  }
-  const fs::path relative(location);
-  std::error_code error;
-  const fs::path root = fs::weakly_canonical(folder.empty() ? fs::path(".") : folder, error);
-  const fs::path whole = fs::weakly_canonical(root / relative, error);
-  const auto [rest, ignored] = std::mismatch(root.begin(), root.end(), whole.begin(), whole.end());
-  if (location.empty() || relative.is_absolute() || error || rest != root.end()) {
-    fail("tensor", "external data \"{}\" must be a file in the model's own folder", location);
-  }
-  if (!fs::is_regular_file(whole, error)) {
-    fail("tensor", "external data file \"{}\" does not exist beside the model", location);
-  }
-  const std::uint64_t size = fs::file_size(whole, error);
-  if (error || length != expected || offset > size || length > size - offset) {
-    fail("tensor", "external data \"{}\": {} bytes from {} of {} bytes, its shape needs {}",
-         location, length, offset, size, expected);
-  }
-  std::string bytes(length, '\0');
-  std::ifstream stream(whole, std::ios::binary);
-  stream.seekg(static_cast<std::streamoff>(offset));
-  if (!stream.read(bytes.data(), static_cast<std::streamsize>(length))) {
-    fail("tensor", "external data file \"{}\" cannot be read", location);
-  }
-  return bytes;
-}
 
 template <typename Field, typename Convert>
 std::vector<double> from_field(const Field& field, std::int64_t count, const char* name,
@@ -180,8 +36,10 @@ std::vector<double> typed_values(const onnx::TensorProto& tensor, ElementType ty
                                  std::int64_t count) {
   const auto same = [](auto value) { return static_cast<double>(value); };
   switch (type) {
-    case ElementType::float32: return from_field(tensor.float_data(), count, "float_data", same);
-    case ElementType::float64: return from_field(tensor.double_data(), count, "double_data", same);
+    case ElementType::float32:
+      return from_field(tensor.float_data(), count, "float_data", same);
+    case ElementType::float64:
+      return from_field(tensor.double_data(), count, "double_data", same);
     case ElementType::int64:
       return from_field(tensor.int64_data(), count, "int64_data",
                         [](std::int64_t value) { return exact_integer(value); });
@@ -198,13 +56,13 @@ std::vector<double> typed_values(const onnx::TensorProto& tensor, ElementType ty
       std::vector<double> values(static_cast<std::size_t>(count));
       for (std::size_t i = 0; i < values.size(); ++i) {
         const auto pair = static_cast<unsigned>(static_cast<int>(pairs[i / 2]));
-        values[i] = int4(pair >> (i % 2 == 0 ? 0 : 4), type == ElementType::int4);
+        values[i] = int4_from_bits(pair >> (i % 2 == 0 ? 0 : 4), type == ElementType::int4);
       }
       return values;
     }
     default:
       return from_field(tensor.int32_data(), count, "int32_data", [type](std::int32_t value) {
-        return from_bits(type, static_cast<std::uint32_t>(value));
+        return element_from_bits(type, static_cast<std::uint32_t>(value));
       });
   }
 }
@@ -218,11 +76,15 @@ Tensor convert_tensor(const onnx::TensorProto& proto, const fs::path& folder) {
   tensor.shape.assign(proto.dims().begin(), proto.dims().end());
   const std::int64_t count = element_count(tensor.shape);
   if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
-    const auto size = (static_cast<std::uint64_t>(count) * static_cast<unsigned>(bits_of(*type)) + 7) / 8;
-    const std::string bytes = external_bytes(proto, folder, size);
-    tensor.data = from_bytes(*type, bytes.data(), bytes.size(), count);
+    ExternalData external;
+    for (const auto& entry : proto.external_data()) external[entry.key()] = entry.value();
+    const auto size =
+        (static_cast<std::uint64_t>(count) * static_cast<unsigned>(element_bits(*type)) + 7) / 8;
+    const std::string bytes = read_external_data(external, folder, size);
+    tensor.data = elements_from_bytes(*type, bytes.data(), bytes.size(), count);
   } else if (proto.has_raw_data()) {
-    tensor.data = from_bytes(*type, proto.raw_data().data(), proto.raw_data().size(), count);
+    tensor.data =
+        elements_from_bytes(*type, proto.raw_data().data(), proto.raw_data().size(), count);
   } else {
     tensor.data = typed_values(proto, *type, count);
   }
@@ -250,7 +112,7 @@ OnnxAttribute convert_attribute(const onnx::AttributeProto& proto, const fs::pat
       break;
     case onnx::AttributeProto::INT:
       attribute.kind = Kind::integer;
-      attribute.integer = std::clamp(proto.i(), -kFar, kFar);
+      attribute.integer = std::clamp(proto.i(), -kFarInteger, kFarInteger);
       break;
     case onnx::AttributeProto::STRING:
       attribute.kind = Kind::text;
@@ -267,14 +129,15 @@ OnnxAttribute convert_attribute(const onnx::AttributeProto& proto, const fs::pat
     case onnx::AttributeProto::INTS:
       attribute.kind = Kind::integers;
       for (const std::int64_t value : proto.ints()) {
-        attribute.integers.push_back(std::clamp(value, -kFar, kFar));
+        attribute.integers.push_back(std::clamp(value, -kFarInteger, kFarInteger));
       }
       break;
     case onnx::AttributeProto::STRINGS:
       attribute.kind = Kind::texts;
       attribute.texts.assign(proto.strings().begin(), proto.strings().end());
       break;
-    default: break;
+    default:
+      break;
   }
   return attribute;
 }
@@ -330,9 +193,10 @@ void parse(const std::string& file, Message& message) {
     fail("file", "is larger than 2 GiB; keep the weights in an external data file");
   }
   std::string bytes(size, '\0');
-  if (!stream.read(bytes.data(), static_cast<std::streamsize>(size))) fail("file", "cannot be read");
-  google::protobuf::io::CodedInputStream coded(
-      reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<int>(size));
+  if (!stream.read(bytes.data(), static_cast<std::streamsize>(size)))
+    fail("file", "cannot be read");
+  google::protobuf::io::CodedInputStream coded(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                               static_cast<int>(size));
   coded.SetTotalBytesLimit(std::numeric_limits<int>::max());
   if (!message.ParsePartialFromCodedStream(&coded) || !coded.ConsumedEntireMessage() ||
       !message.IsInitialized()) {
@@ -351,28 +215,6 @@ auto with_file(const std::string& file, Body body) {
 }
 
 }  // namespace
-
-// By number, as the newest types are unknown to older schemas.
-std::optional<ElementType> onnx_element_type(std::int64_t number) {
-  switch (number) {
-    case 1: return ElementType::float32;
-    case 2: return ElementType::uint8;
-    case 3: return ElementType::int8;
-    case 4: return ElementType::uint16;
-    case 5: return ElementType::int16;
-    case 6: return ElementType::int32;
-    case 7: return ElementType::int64;
-    case 9: return ElementType::boolean;
-    case 10: return ElementType::float16;
-    case 11: return ElementType::float64;
-    case 12: return ElementType::uint32;
-    case 13: return ElementType::uint64;
-    case 16: return ElementType::bfloat16;
-    case 21: return ElementType::uint4;
-    case 22: return ElementType::int4;
-    default: return {};
-  }
-}
 
 std::string one_line(const std::string& text) {
   constexpr std::size_t kLongest = 4000;

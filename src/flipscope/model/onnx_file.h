@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,9 +26,9 @@ struct OnnxAttribute {
 };
 
 struct OnnxNode {
-  std::string name;     ///< the node's, or its first output's where it has none
+  std::string name;  ///< the node's, or its first output's where it has none
   std::string op_type;
-  std::string domain;   ///< "" for the standard operators
+  std::string domain;                        ///< "" for the standard operators
   std::vector<std::string> inputs, outputs;  ///< "" where an optional one is left out
   std::vector<OnnxAttribute> attributes;
 };
@@ -65,9 +64,6 @@ OnnxModel read_onnx(const std::string& file);
 
 /// Reads a single tensor as the ONNX test data hold them (a TensorProto). Throws Error.
 Tensor read_onnx_tensor(const std::string& file);
-
-/// The element type that the ONNX schema numbers so; empty where it is none that we know.
-std::optional<ElementType> onnx_element_type(std::int64_t number);
 
 /// `text` with control characters replaced and its length bounded, fit for a one-line message.
 std::string one_line(const std::string& text);

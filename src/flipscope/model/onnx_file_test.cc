@@ -63,8 +63,7 @@ class OnnxFile : public testing::Test {
       read(bytes);
     } catch (const Error& thrown) {
       const std::string text = thrown.what();
-      const std::string prefix =
-          "[onnx] " + (folder_ / "model/tensor.pb").string() + ": ";
+      const std::string prefix = "[onnx] " + (folder_ / "model/tensor.pb").string() + ": ";
       EXPECT_TRUE(text.starts_with(prefix)) << text;
       return text.substr(std::min(prefix.size(), text.size()));
     }
@@ -116,8 +115,8 @@ TEST_F(OnnxFile, external_data_stays_in_the_folder) {
   write("secret.bin", "ab");
   fs::create_symlink(folder_ / "secret.bin", folder_ / "model/link.bin");
   const std::string absolute = (folder_ / "secret.bin").string();
-  for (const std::string& location : {std::string("../secret.bin"), absolute,
-                                      std::string("link.bin"), std::string("")}) {
+  for (const std::string& location :
+       {std::string("../secret.bin"), absolute, std::string("link.bin"), std::string("")}) {
     EXPECT_EQ(error(header({2}, 2) + external(location, 0, 2)),
               "external data \"" + location + "\" must be a file in the model's own folder");
   }
@@ -127,7 +126,8 @@ TEST_F(OnnxFile, contradictions_are_errors_before_memory_is_taken) {
   EXPECT_EQ(error(header({1 << 30}, 1) + bytes_field(9, "1234")),
             "its shape needs 4294967296 bytes of float32, the file holds 4");
   EXPECT_EQ(error(header({3}, 1)), "its shape has 3 elements, float_data holds 0");
-  EXPECT_EQ(error(header({1}, 8) + bytes_field(6, "text")), "element type number 8 is not supported");
+  EXPECT_EQ(error(header({1}, 8) + bytes_field(6, "text")),
+            "element type number 8 is not supported");
   EXPECT_NE(error(header({1LL << 40}, 1)), "no error");
   EXPECT_NE(error(header({-1}, 1)), "no error");
   EXPECT_EQ(error(header({1}, 7) + bytes_field(9, std::string("\0\0\0\0\0\0\0\x20", 8))),

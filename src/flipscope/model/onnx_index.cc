@@ -105,8 +105,8 @@ std::vector<std::int32_t> element_places(const Symbol& x, const Shape& shape,
     std::int64_t place = 0;
     for (std::size_t k = 0; k < shape.size(); ++k) {
       const bool named = static_cast<std::int64_t>(k) == axis;
-      const std::int64_t coordinate = named ? index(indices[i], x.shape[k])
-                                            : static_cast<std::int64_t>(i) / own[k] % shape[k];
+      const std::int64_t coordinate =
+          named ? index(indices[i], x.shape[k]) : static_cast<std::int64_t>(i) / own[k] % shape[k];
       place += coordinate * strides[k];
     }
     places.push_back(static_cast<std::int32_t>(place));
@@ -127,7 +127,8 @@ Symbols scatter_elements(OnnxCall& call) {
   const Symbol& x = call.in(0);
   const std::int64_t axis = OnnxCall::axis(call.integer("axis", 0), call.rank(0));
   if (call.text("reduction", "none") != "none") OnnxCall::refuse("reduction must be none");
-  const auto places = element_places(x, call.in(1).shape, call.constant_integers(1, "indices"), axis);
+  const auto places =
+      element_places(x, call.in(1).shape, call.constant_integers(1, "indices"), axis);
   if (call.in(2).shape != call.in(1).shape) OnnxCall::refuse("updates and indices differ in shape");
   auto source = count_up(bounded_count(x.shape));
   const auto first = static_cast<std::int32_t>(source.size());
@@ -205,8 +206,7 @@ Symbols scatter_slices(OnnxCall& call) {
 Symbols compress(OnnxCall& call) {
   const Symbol& given = call.in(0);
   const bool flat = !call.has_attribute("axis");
-  const Symbol x =
-      flat ? call.builder.reshape(given, {element_count(given.shape)}) : given;
+  const Symbol x = flat ? call.builder.reshape(given, {element_count(given.shape)}) : given;
   const std::int64_t axis = flat ? 0 : OnnxCall::axis(call.integer("axis", 0), call.rank(0));
   const auto& condition = call.constant(1, "the condition");
   bounded_count(x.shape);

@@ -54,8 +54,7 @@ Symbol centered(OnnxCall& call, std::size_t operand, std::size_t zero_point, boo
   if (element_count(z.shape) != 1) {
     OnnxCall::refuse("zero points along an axis must be constants");
   }
-  return call.add(Binary{BinaryFunction::subtract}, {call.decoded(operand), z},
-                  ElementType::int32);
+  return call.add(Binary{BinaryFunction::subtract}, {call.decoded(operand), z}, ElementType::int32);
 }
 
 Symbols product_of_integers(OnnxCall& call) {

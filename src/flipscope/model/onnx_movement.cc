@@ -226,8 +226,7 @@ Symbols space_to_depth(OnnxCall& call) {
       x.shape[3] % block != 0) {
     OnnxCall::refuse("blocksize {} does not fit {}", block, to_string(x.shape));
   }
-  const std::int64_t n = x.shape[0], c = x.shape[1], h = x.shape[2] / block,
-                     w = x.shape[3] / block;
+  const std::int64_t n = x.shape[0], c = x.shape[1], h = x.shape[2] / block, w = x.shape[3] / block;
   const Symbol split = call.builder.reshape(x, {n, c, h, block, w, block});
   const Symbol moved = transpose(call, split, {0, 3, 5, 1, 2, 4});
   call.output_zero_point = call.zero_points[0];

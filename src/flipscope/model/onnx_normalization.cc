@@ -34,8 +34,7 @@ Symbol scale_and_shift(OnnxCall& call, const Symbol& x, const Symbol& scale, con
 
 void require_channels(OnnxCall& call) {
   if (call.rank(0) < 2) {
-    OnnxCall::refuse("the input must have a channel axis, it is {}",
-                     to_string(call.in(0).shape));
+    OnnxCall::refuse("the input must have a channel axis, it is {}", to_string(call.in(0).shape));
   }
 }
 
@@ -88,8 +87,7 @@ Symbols root_mean_square_normalization(OnnxCall& call) {
   const Symbol square = reduce(call, ReduceFunction::mean, call.unary(UnaryFunction::square, x),
                                axes_from(axis, call.rank(0)));
   const Symbol epsilon = call.scalar(call.number("epsilon", 1e-5F), x.type);
-  const Symbol root =
-      call.unary(UnaryFunction::sqrt, call.binary(F::add, square, epsilon));
+  const Symbol root = call.unary(UnaryFunction::sqrt, call.binary(F::add, square, epsilon));
   return {call.binary(F::multiply, call.binary(F::divide, x, root), call.in(1))};
 }
 
@@ -127,8 +125,8 @@ Symbols mean_variance_normalization(OnnxCall& call) {
   const Symbol deviation = call.binary(F::subtract, x, reduce(call, ReduceFunction::mean, x, axes));
   const Symbol variance =
       reduce(call, ReduceFunction::mean, call.unary(UnaryFunction::square, deviation), axes);
-  const Symbol divisor = call.binary(F::add, call.unary(UnaryFunction::sqrt, variance),
-                                     call.scalar(1e-9, x.type));
+  const Symbol divisor =
+      call.binary(F::add, call.unary(UnaryFunction::sqrt, variance), call.scalar(1e-9, x.type));
   return {call.binary(F::divide, deviation, divisor)};
 }
 
@@ -138,8 +136,7 @@ Symbols norm_normalization(OnnxCall& call) {
   const std::int64_t p = call.integer("p", 2);
   if (p != 1 && p != 2) OnnxCall::refuse("p must be 1 or 2, it is {}", p);
   const std::int64_t axis = OnnxCall::axis(call.integer("axis", -1), call.rank(0));
-  const Symbol norm =
-      reduce(call, p == 1 ? ReduceFunction::l1 : ReduceFunction::l2, x, {axis});
+  const Symbol norm = reduce(call, p == 1 ? ReduceFunction::l1 : ReduceFunction::l2, x, {axis});
   const Symbol divisor = call.add(Select{}, {norm, norm, call.scalar(1, x.type)}, x.type);
   return {call.binary(F::divide, x, divisor)};
 }

@@ -29,8 +29,7 @@ int varying_axis(const Symbol& x, const Symbol& parameter) {
   int axis = -1;
   const std::size_t rank = x.shape.size(), own = parameter.shape.size();
   if (own > rank && element_count(parameter.shape) != 1) {
-    OnnxCall::refuse("parameters {} do not fit {}", to_string(parameter.shape),
-                     to_string(x.shape));
+    OnnxCall::refuse("parameters {} do not fit {}", to_string(parameter.shape), to_string(x.shape));
   }
   for (std::size_t k = 0; k < own; ++k) {
     if (parameter.shape[k] == 1) continue;
@@ -113,14 +112,12 @@ Symbols trunc(OnnxCall& call) {
   const bool known = rounding == Rounding::floor || rounding == Rounding::ceil ||
                      rounding == Rounding::half_even || rounding == Rounding::toward_zero;
   if (!known) OnnxCall::refuse("rounding_mode must be FLOOR, CEIL, ROUND or DOWN");
-  const UnaryFunction function = rounding == Rounding::floor     ? UnaryFunction::floor
-                                 : rounding == Rounding::ceil    ? UnaryFunction::ceil
-                                 : rounding == Rounding::half_even
-                                     ? UnaryFunction::round_half_even
-                                     : UnaryFunction::truncate;
-  const Symbol code =
-      call.unary(UnaryFunction::round_half_even,
-                 call.binary(F::add, call.binary(F::divide, x, scale), zero_point));
+  const UnaryFunction function = rounding == Rounding::floor       ? UnaryFunction::floor
+                                 : rounding == Rounding::ceil      ? UnaryFunction::ceil
+                                 : rounding == Rounding::half_even ? UnaryFunction::round_half_even
+                                                                   : UnaryFunction::truncate;
+  const Symbol code = call.unary(UnaryFunction::round_half_even,
+                                 call.binary(F::add, call.binary(F::divide, x, scale), zero_point));
   const Symbol step = call.scalar(std::ldexp(1.0, dropped), x.type);
   const Symbol kept = call.unary(function, call.binary(F::divide, code, step));
   return {call.binary(F::multiply, call.binary(F::subtract, kept, zero_point), scale)};

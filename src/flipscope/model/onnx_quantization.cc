@@ -15,15 +15,24 @@ using F = BinaryFunction;
 
 std::optional<NumberFormat> integer_format_of(ElementType type) {
   switch (type) {
-    case ElementType::int4: return integer_format(4, true);
-    case ElementType::uint4: return integer_format(4, false);
-    case ElementType::int8: return integer_format(8, true);
-    case ElementType::uint8: return integer_format(8, false);
-    case ElementType::int16: return integer_format(16, true);
-    case ElementType::uint16: return integer_format(16, false);
-    case ElementType::int32: return integer_format(32, true);
-    case ElementType::uint32: return integer_format(32, false);
-    default: return {};
+    case ElementType::int4:
+      return integer_format(4, true);
+    case ElementType::uint4:
+      return integer_format(4, false);
+    case ElementType::int8:
+      return integer_format(8, true);
+    case ElementType::uint8:
+      return integer_format(8, false);
+    case ElementType::int16:
+      return integer_format(16, true);
+    case ElementType::uint16:
+      return integer_format(16, false);
+    case ElementType::int32:
+      return integer_format(32, true);
+    case ElementType::uint32:
+      return integer_format(32, false);
+    default:
+      return {};
   }
 }
 
@@ -48,8 +57,7 @@ Encoding make_encoding(const Symbol& x, ElementType type, const std::vector<doub
   const std::size_t count = std::max(scale.size(), zero_point.size());
   for (const std::size_t size : {scale.size(), zero_point.size()}) {
     if (size != 1 && size != count) {
-      OnnxCall::refuse("{} scales do not go with {} zero points", scale.size(),
-                       zero_point.size());
+      OnnxCall::refuse("{} scales do not go with {} zero points", scale.size(), zero_point.size());
     }
   }
   Encoding encoding;
@@ -106,8 +114,7 @@ Symbols quantize_linear(OnnxCall& call) {
     return {quantize_by_data(call, x, type, axis)};
   }
   const auto& scale = call.constant(1, "y_scale");
-  const auto zero_point =
-      call.has(2) ? call.constant(2, "y_zero_point") : std::vector<double>{0};
+  const auto zero_point = call.has(2) ? call.constant(2, "y_zero_point") : std::vector<double>{0};
   if (zero_point.size() == 1) call.output_zero_point = zero_point[0];
   const Symbol codes = quantize(call, x, type, scale, zero_point, axis);
   if (zero_point.size() <= 1) return {codes};
@@ -115,8 +122,8 @@ Symbols quantize_linear(OnnxCall& call) {
   if (std::all_of(zero_point.begin(), zero_point.end(), [](double z) { return z == 0; })) {
     return {codes};
   }
-  return {call.binary(F::add, codes,
-                      along(call, call.list(zero_point, type), axis, x.shape.size()))};
+  return {
+      call.binary(F::add, codes, along(call, call.list(zero_point, type), axis, x.shape.size()))};
 }
 
 Symbols dequantize_linear(OnnxCall& call) {
@@ -126,9 +133,9 @@ Symbols dequantize_linear(OnnxCall& call) {
   const std::int64_t axis = call.integer("axis", 1);
   const bool known = call.in(1).is_constant() && (!call.has(2) || call.in(2).is_constant());
   if (known) {
-    const auto zero_point =
-        call.has(2) ? call.constant(2, "x_zero_point") : std::vector<double>{0};
-    return {dequantize(call, x, call.zero_points[0], call.constant(1, "x_scale"), zero_point, axis)};
+    const auto zero_point = call.has(2) ? call.constant(2, "x_zero_point") : std::vector<double>{0};
+    return {
+        dequantize(call, x, call.zero_points[0], call.constant(1, "x_scale"), zero_point, axis)};
   }
   Symbol y = call.decoded(0);
   y.type = ElementType::float32;
@@ -164,9 +171,8 @@ Symbols dynamic_quantize_linear(OnnxCall& call) {
 
 }  // namespace
 
-Symbol quantize(OnnxCall& call, const Symbol& x, ElementType type,
-                const std::vector<double>& scale, const std::vector<double>& zero_point,
-                std::int64_t axis) {
+Symbol quantize(OnnxCall& call, const Symbol& x, ElementType type, const std::vector<double>& scale,
+                const std::vector<double>& zero_point, std::int64_t axis) {
   return call.add(Quantize{make_encoding(x, type, scale, zero_point, axis), true}, {x}, type);
 }
 

@@ -50,8 +50,7 @@ Symbols cumulative_sum(OnnxCall& call) {
     const std::int64_t first = i - own * step;
     const std::int64_t terms = (reverse ? length - own : own + 1) - (exclusive ? 1 : 0);
     for (std::int64_t t = 0; t < terms; ++t) {
-      op.source.push_back(
-          static_cast<std::int32_t>(first + step * (reverse ? length - 1 - t : t)));
+      op.source.push_back(static_cast<std::int32_t>(first + step * (reverse ? length - 1 - t : t)));
       op.weight.push_back(1);
     }
     op.begin.push_back(static_cast<std::int64_t>(op.source.size()));

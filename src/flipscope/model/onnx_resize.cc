@@ -30,22 +30,24 @@ struct Neighbours {
   bool outside = false;
 };
 
-double original(const Options& options, const Axis& axis, double x) {
+// In float32, as frameworks compute it: which neighbour is the nearest hangs on it.
+float original(const Options& options, const Axis& axis, float x) {
   const std::string& mode = options.coordinates;
-  const auto input = static_cast<double>(axis.input), output = static_cast<double>(axis.output);
-  if (mode == "asymmetric") return x / axis.scale;
-  if (mode == "half_pixel") return (x + 0.5) / axis.scale - 0.5;
-  if (mode == "tf_half_pixel_for_nn") return (x + 0.5) / axis.scale;
-  if (mode == "pytorch_half_pixel") return output > 1 ? (x + 0.5) / axis.scale - 0.5 : 0;
+  const auto input = static_cast<float>(axis.input), output = static_cast<float>(axis.output);
+  const auto scale = static_cast<float>(axis.scale);
+  if (mode == "asymmetric") return x / scale;
+  if (mode == "half_pixel") return (x + 0.5F) / scale - 0.5F;
+  if (mode == "tf_half_pixel_for_nn") return (x + 0.5F) / scale;
+  if (mode == "pytorch_half_pixel") return output > 1 ? (x + 0.5F) / scale - 0.5F : 0;
   if (mode == "align_corners") return output > 1 ? x * (input - 1) / (output - 1) : 0;
   if (mode == "half_pixel_symmetric") {
-    const double adjustment = output / (axis.scale * input);
-    return input / 2 * (1 - adjustment) + (x + 0.5) / axis.scale - 0.5;
+    const float adjustment = output / (scale * input);
+    return input / 2 * (1 - adjustment) + (x + 0.5F) / scale - 0.5F;
   }
   if (mode == "tf_crop_and_resize") {
-    return output > 1 ? axis.start * (input - 1) +
-                            x * (axis.end - axis.start) * (input - 1) / (output - 1)
-                      : 0.5 * (axis.start + axis.end) * (input - 1);
+    const auto start = static_cast<float>(axis.start), end = static_cast<float>(axis.end);
+    return output > 1 ? start * (input - 1) + x * (end - start) * (input - 1) / (output - 1)
+                      : 0.5F * (start + end) * (input - 1);
   }
   OnnxCall::refuse("coordinate_transformation_mode \"{}\" is not supported", mode);
 }
@@ -69,7 +71,7 @@ double kernel(const Options& options, double d) {
 
 Neighbours neighbours(const Options& options, const Axis& axis, std::int64_t output) {
   if (axis.unchanged() && options.coordinates != "tf_crop_and_resize") return {{output}, {1}};
-  const double x = original(options, axis, static_cast<double>(output));
+  const double x = original(options, axis, static_cast<float>(output));
   Neighbours result;
   const std::int64_t last = axis.input - 1;
   if (options.coordinates == "tf_crop_and_resize" && (x < 0 || x > static_cast<double>(last))) {
@@ -159,8 +161,8 @@ Symbol resample(OnnxCall& call, const Symbol& x, const Options& options,
   const Symbol y = call.add(std::move(op), {x}, x.type);
   const bool any = std::find(outside.begin(), outside.end(), 1) != outside.end();
   if (!any) return y;
-  const Symbol mask = call.builder.literal(
-      {ElementType::boolean, shape, {outside.begin(), outside.end()}});
+  const Symbol mask =
+      call.builder.literal({ElementType::boolean, shape, {outside.begin(), outside.end()}});
   return call.add(Select{}, {mask, call.scalar(options.extrapolation, x.type), y}, x.type);
 }
 
@@ -177,8 +179,8 @@ std::vector<Axis> scaled_axes(const Symbol& x, const std::vector<std::int64_t>& 
   for (const std::int64_t size : x.shape) axes.push_back({size, size});
   for (std::size_t n = 0; n < which.size(); ++n) {
     Axis& axis = axes[which[n]];
-    const double output = std::floor(static_cast<double>(axis.input) * scales[n]);
-    if (!(scales[n] > 0) || !(output <= 0x1p31)) OnnxCall::refuse("scales holds {}", scales[n]);
+    const float output = std::floor(static_cast<float>(axis.input) * static_cast<float>(scales[n]));
+    if (!(scales[n] > 0) || !(output <= 0x1p31F)) OnnxCall::refuse("scales holds {}", scales[n]);
     axis.scale = scales[n];
     axis.output = static_cast<std::int64_t>(output);
   }
@@ -200,9 +202,9 @@ std::vector<Axis> sized_axes(const Symbol& x, const std::vector<std::int64_t>& w
     }
     axis.output = sizes[n];
     axis.scale = static_cast<double>(axis.output) / static_cast<double>(axis.input);
-    common = n == 0                    ? axis.scale
+    common = n == 0                   ? axis.scale
              : policy == "not_larger" ? std::min(common, axis.scale)
-                                       : std::max(common, axis.scale);
+                                      : std::max(common, axis.scale);
   }
   if (policy == "stretch") return axes;
   if (policy != "not_larger" && policy != "not_smaller") {
@@ -261,9 +263,8 @@ Symbols resize(OnnxCall& call) {
   for (auto& axis : which) axis = OnnxCall::axis(axis, call.rank(0));
   OnnxCall::axes(which, call.rank(0));
   const auto scales = constant_or_empty(call, 2, "scales");
-  auto axes = scales.empty()
-                  ? sized_axes(x, which, call.constant_integers(3, "sizes"), policy)
-                  : scaled_axes(x, which, scales);
+  auto axes = scales.empty() ? sized_axes(x, which, call.constant_integers(3, "sizes"), policy)
+                             : scaled_axes(x, which, scales);
   if (options.coordinates == "tf_crop_and_resize") {
     const auto region = constant_or_empty(call, 1, "roi");
     if (region.size() != 2 * which.size()) {

@@ -25,8 +25,8 @@ Symbols reshape(OnnxCall& call) {
   std::int64_t unknown = -1, known = 1;
   for (std::size_t k = 0; k < shape.size(); ++k) {
     if (shape[k] == 0 && !zero_is_zero) {
-      if (k >= x.shape.size()) OnnxCall::refuse("the new shape copies axis {} of {}", k,
-                                                to_string(x.shape));
+      if (k >= x.shape.size())
+        OnnxCall::refuse("the new shape copies axis {} of {}", k, to_string(x.shape));
       shape[k] = x.shape[k];
     }
     if (shape[k] == -1) {

@@ -90,12 +90,12 @@ constexpr ElementType kUint8 = ElementType::uint8;
 
 TEST(Onnx, initializer_behind_dequantize_linear_is_the_stored_words) {
   // Weights [2,3] with a scale and zero point per row; transposed on their way to the product.
-  const OnnxModel model = model_of(
-      {1, 3},
-      {initializer("w", kInt8, {2, 3}, {-128, 0, 127, 5, -6, 7}),
-       initializer("s", kFloat, {2}, {0.5, 0.25}), initializer("z", kInt8, {2}, {1, -2})},
-      {node("DequantizeLinear", {"w", "s", "z"}, "w_real", {integer("axis", 0)}),
-       node("Gemm", {"x", "w_real"}, "y", {integer("transB", 1)})});
+  const OnnxModel model =
+      model_of({1, 3},
+               {initializer("w", kInt8, {2, 3}, {-128, 0, 127, 5, -6, 7}),
+                initializer("s", kFloat, {2}, {0.5, 0.25}), initializer("z", kInt8, {2}, {1, -2})},
+               {node("DequantizeLinear", {"w", "s", "z"}, "w_real", {integer("axis", 0)}),
+                node("Gemm", {"x", "w_real"}, "y", {integer("transB", 1)})});
   const Graph graph = convert(model);
   const StoredTensor* w = stored(graph, "w");
   ASSERT_NE(w, nullptr);
@@ -111,13 +111,12 @@ TEST(Onnx, initializer_behind_dequantize_linear_is_the_stored_words) {
 }
 
 TEST(Onnx, dequantized_int32_bias_keeps_every_bit) {
-  const OnnxModel model =
-      model_of({1, 1},
-               {initializer("w", kFloat, {1, 1}, {0}),
-                initializer("b", ElementType::int32, {1}, {2147483647}),
-                initializer("s", kFloat, {}, {0.003F})},
-               {node("DequantizeLinear", {"b", "s"}, "b_real"),
-                node("Gemm", {"x", "w", "b_real"}, "y")});
+  const OnnxModel model = model_of(
+      {1, 1},
+      {initializer("w", kFloat, {1, 1}, {0}),
+       initializer("b", ElementType::int32, {1}, {2147483647}),
+       initializer("s", kFloat, {}, {0.003F})},
+      {node("DequantizeLinear", {"b", "s"}, "b_real"), node("Gemm", {"x", "w", "b_real"}, "y")});
   const Graph graph = convert(model);
   const StoredTensor* b = stored(graph, "b");
   ASSERT_NE(b, nullptr);
@@ -167,9 +166,9 @@ TEST(Onnx, qonnx_quantizer_per_channel) {
 }
 
 TEST(Onnx, fixed_batch_becomes_one_even_in_reshape) {
-  const OnnxModel model = model_of(
-      {32, 2, 3}, {initializer("shape", ElementType::int64, {2}, {32, -1})},
-      {node("Relu", {"x"}, "r"), node("Reshape", {"r", "shape"}, "y")});
+  const OnnxModel model =
+      model_of({32, 2, 3}, {initializer("shape", ElementType::int64, {2}, {32, -1})},
+               {node("Relu", {"x"}, "r"), node("Reshape", {"r", "shape"}, "y")});
   const Graph graph = convert(model);
   EXPECT_EQ(graph.values[graph.inputs[0]].shape, (Shape{1, 2, 3}));
   EXPECT_EQ(run_one(graph, {1, -2, 3, -4, 5, -6}), (std::vector<float>{1, 0, 3, 0, 5, 0}));
@@ -178,16 +177,19 @@ TEST(Onnx, fixed_batch_becomes_one_even_in_reshape) {
 TEST(Onnx, errors_name_file_and_node) {
   const auto of = [](OnnxNode one) { return error_of(model_of({1, 4}, {}, {std::move(one)})); };
   const std::string unknown = of(node("Einsum", {"x"}, "y"));
-  EXPECT_TRUE(unknown.starts_with("[onnx] made.onnx: node \"y\" (Einsum): not supported; "
-                                  "supported operators: Abs, Acos,"))
+  EXPECT_TRUE(
+      unknown.starts_with("[onnx] made.onnx: node \"y\" (Einsum): not supported; "
+                          "supported operators: Abs, Acos,"))
       << unknown;
   EXPECT_EQ(of(node("Relu", {"x"}, "y", {integer("slope", 1)})),
             "[onnx] made.onnx: node \"y\" (Relu): attribute slope is not supported");
-  EXPECT_EQ(of(node("Relu", {"nowhere"}, "y")),
-            "[onnx] made.onnx: node \"y\" (Relu): reads \"nowhere\", which nothing before it makes");
-  EXPECT_EQ(of(node("Reshape", {"x", "x"}, "y")),
-            "[onnx] made.onnx: node \"y\" (Reshape): shape must be a constant, \"x\" depends on the "
-            "model's input");
+  EXPECT_EQ(
+      of(node("Relu", {"nowhere"}, "y")),
+      "[onnx] made.onnx: node \"y\" (Relu): reads \"nowhere\", which nothing before it makes");
+  EXPECT_EQ(
+      of(node("Reshape", {"x", "x"}, "y")),
+      "[onnx] made.onnx: node \"y\" (Reshape): shape must be a constant, \"x\" depends on the "
+      "model's input");
   EXPECT_EQ(of(node("Softmax", {"x"}, "y", {integer("axis", 2)})),
             "[onnx] made.onnx: node \"y\" (Softmax): axis 2 is out of range for 2 axes");
   EXPECT_EQ(of(node("Quant", {"x"}, "y")).find("[onnx] made.onnx: node \"y\" (Quant): not supp"),
@@ -240,8 +242,8 @@ TEST_P(RealModels, imports_with_the_names_of_the_file) {
   EXPECT_EQ(graph.outputs.size(), 1U);
   EXPECT_NE(stored(graph, GetParam().first_weight), nullptr);
   const Shape& input = graph.values[graph.inputs[0]].shape;
-  const auto y = run_one(
-      graph, std::vector<float>(static_cast<std::size_t>(element_count(input)), 0.5F));
+  const auto y =
+      run_one(graph, std::vector<float>(static_cast<std::size_t>(element_count(input)), 0.5F));
   for (const float value : y) EXPECT_TRUE(std::isfinite(value));
 }
 
@@ -255,8 +257,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 // A file with random damage: an Error of one line, or a model; nothing else.
 void expect_only_errors(const std::string& bytes, int rounds) {
-  const fs::path file = fs::temp_directory_path() /
-                        fmt::format("flipscope_onnx_{}.onnx", std::random_device{}());
+  const fs::path file =
+      fs::temp_directory_path() / fmt::format("flipscope_onnx_{}.onnx", std::random_device{}());
   std::mt19937 random(1);
   int refused = 0;
   for (int n = 0; n < rounds; ++n) {
@@ -266,9 +268,11 @@ void expect_only_errors(const std::string& bytes, int rounds) {
     } else {
       // Structure stands at the start and the end of the file, weights in the middle.
       for (std::uint32_t k = 0, hits = 1 + random() % 4; k < hits; ++k) {
-        const std::size_t reach = n % 4 == 1 ? broken.size() : std::min<std::size_t>(broken.size(), 2000);
+        const std::size_t reach =
+            n % 4 == 1 ? broken.size() : std::min<std::size_t>(broken.size(), 2000);
         const std::size_t at = random() % reach;
-        broken[random() % 2 == 0 ? at : broken.size() - 1 - at] ^= static_cast<char>(1U << random() % 8);
+        broken[random() % 2 == 0 ? at : broken.size() - 1 - at] ^=
+            static_cast<char>(1U << random() % 8);
       }
     }
     std::ofstream(file, std::ios::binary) << broken;

@@ -35,8 +35,10 @@ void tile(const DotRows& dot, std::int64_t row, int lane) {
   const Floats f;
   const int width = static_cast<int>(hn::Lanes(f));
   Vector sum[Rows][Vectors];
+  HWY_UNROLL(8)
   for (int r = 0; r < Rows; ++r) {
     const Vector start = hn::Set(f, dot.bias ? dot.bias[row + r] : 0.0f);
+    HWY_UNROLL(4)
     for (int v = 0; v < Vectors; ++v) sum[r][v] = start;
   }
   const float* weights = dot.weights + row * dot.row_step;
@@ -45,13 +47,18 @@ void tile(const DotRows& dot, std::int64_t row, int lane) {
     const float* from = x + std::int64_t{dot.element[t]} * dot.lanes;
     const float* w = weights + dot.weight[t];
     Vector in[Vectors];
+    HWY_UNROLL(4)
     for (int v = 0; v < Vectors; ++v) in[v] = hn::Load(f, from + v * width);
+    HWY_UNROLL(8)
     for (int r = 0; r < Rows; ++r) {
       const Vector factor = hn::Set(f, w[r * dot.row_step]);
+      HWY_UNROLL(4)
       for (int v = 0; v < Vectors; ++v) sum[r][v] = hn::MulAdd(factor, in[v], sum[r][v]);
     }
   }
+  HWY_UNROLL(8)
   for (int r = 0; r < Rows; ++r) {
+    HWY_UNROLL(4)
     for (int v = 0; v < Vectors; ++v) {
       hn::Store(sum[r][v], f, dot.out + (row + r) * dot.out_step + lane + v * width);
     }
@@ -94,6 +101,7 @@ double peak_here() {
     const Vector term = hn::Set(f, 1e-3f);
     const auto start = std::chrono::steady_clock::now();
     for (std::int64_t step = 0; step < kSteps; ++step) {
+      HWY_UNROLL(12)
       for (int i = 0; i < kChains; ++i) sum[i] = hn::MulAdd(sum[i], factor, term);
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
