@@ -38,14 +38,17 @@ struct Step {
 };
 
 std::string markdown_table(const std::string& store, Grouping by) {
-  std::string text =
-      "| layer | bit | faults | critical | DUE | change of the score |\n"
-      "| --- | ---: | ---: | ---: | ---: | ---: |\n";
+  const bool bits = by == Grouping::bit;
+  std::string text = fmt::format(
+      "| layer |{} faults | critical | DUE | change of the score |\n"
+      "| --- |{} ---: | ---: | ---: | ---: |\n",
+      bits ? " bit |" : "", bits ? " ---: |" : "");
   for (const RateRow& row : rates(store, by)) {
-    text += fmt::format(
-        "| {} | {} | {} | {} | {} | {} |\n", row.layer, row.bit ? std::to_string(*row.bit) : "",
-        grouped(row.faults), row.critical ? rate_text(*row.critical) : "",
-        row.due ? rate_text(*row.due) : "", row.mean_delta ? number_text(*row.mean_delta) : "");
+    text += fmt::format("| {} |{} {} | {} | {} | {} |\n", row.layer,
+                        bits ? fmt::format(" {} |", row.bit.value_or(0)) : "", grouped(row.faults),
+                        row.critical ? rate_text(*row.critical) : "",
+                        row.due ? rate_text(*row.due) : "",
+                        row.mean_delta ? number_text(*row.mean_delta) : "");
   }
   return text;
 }

@@ -119,7 +119,7 @@ std::string summary_text(const CampaignSummary& summary, const std::string& stor
       summary.masked && summary.masked->interval.lower == summary.masked->interval.upper;
   lines +=
       fmt::format("Rates are means over faults, on these samples, {}; seed {}.\n",
-                  whole ? "of every fault in the space"
+                  whole ? "with no sampling error: every fault was run"
                         : fmt::format("with {:.0f}% Wilson intervals", 100 * summary.confidence),
                   summary.seed);
   return lines;

@@ -171,6 +171,19 @@ TEST_F(CampaignTest, TheReferenceAgrees) {
   }
 }
 
+TEST_F(CampaignTest, VerifyFindsAWrongRow) {
+  CampaignOptions options;
+  options.select = "random:5";
+  run(options, file("run.db"));
+  sqlite3* database = nullptr;
+  sqlite3_open(file("run.db").c_str(), &database);
+  sqlite3_exec(database, "UPDATE fault SET masked = masked + 1 WHERE fault = 3", nullptr, nullptr,
+               nullptr);
+  sqlite3_close(database);
+  options.verify = 5;
+  EXPECT_THROW(run(options, file("run.db")), VerificationError);
+}
+
 TEST_F(CampaignTest, AStopLeavesAStoreThatResumes) {
   run({}, file("whole.db"));
   const CampaignSummary stopped = run({}, file("run.db"), true);

@@ -20,7 +20,8 @@ struct Channels {
 
 /// The output channels that read element `i` of the constant at `position` of an affine node's
 /// inputs, or all of them.
-Channels channels_reading(const Node& node, const Shape& out, std::size_t position, std::int64_t i) {
+Channels channels_reading(const Node& node, const Shape& out, std::size_t position,
+                          std::int64_t i) {
   const Shape& shape = node.inputs[position].shape;
   if (const auto* op = std::get_if<Convolution>(&node.op); op && position > 0) {
     const std::int64_t c = position == 2 ? i : i / strides_of(shape)[0];
@@ -122,9 +123,15 @@ void FaultyRun::State::sort_sites(const Fault& fault) {
     const FaultTarget& target = space.targets()[site.target];
     switch (target.part) {
       case Part::activations:
-      case Part::inputs: value_sites[target.id].push_back(site); break;
-      case Part::operands: operand_sites[target.id].push_back(site); break;
-      default: stored_sites[target.id].push_back(site); break;
+      case Part::inputs:
+        value_sites[target.id].push_back(site);
+        break;
+      case Part::operands:
+        operand_sites[target.id].push_back(site);
+        break;
+      default:
+        stored_sites[target.id].push_back(site);
+        break;
     }
   }
 }
@@ -134,7 +141,8 @@ void FaultyRun::State::patch(const Fault& fault) {
   for (const auto& [stored, sites] : stored_sites) {
     std::map<std::int64_t, Word> words;
     for (const FaultSite& site : sites) {
-      Word& word = words.try_emplace(site.index, graph.stored[stored].words[site.index]).first->second;
+      Word& word =
+          words.try_emplace(site.index, graph.stored[stored].words[site.index]).first->second;
       word = strike(fault.effect, word, site.bit);
     }
     for (int constant : program.readers_of_stored[stored]) {
@@ -196,7 +204,9 @@ void FaultyRun::State::strike_operands(const Block& golden, const Fault& fault, 
   if (found == operand_sites.end()) return;
   const Graph& graph = *program.graph;
   const Node& node = graph.nodes[index];
-  const Value& x = graph.values[node.inputs[0].id];
+  const int data = data_operand(node);
+  const int source = node.inputs[data].id;
+  const Value& x = graph.values[source];
   const Shape& out_shape = graph.values[node.output].shape;
   float* out = own_copy(golden, node.output);
 
@@ -206,8 +216,7 @@ void FaultyRun::State::strike_operands(const Block& golden, const Fault& fault, 
     const OperandRead read = operand_read(graph, index, site.index);
     reads[read.output].push_back({read, site.bit});
   }
-  AlignedVector<float> inputs(at[node.inputs[0].id],
-                              at[node.inputs[0].id] + golden.values[node.inputs[0].id].size());
+  AlignedVector<float> inputs(at[source], at[source] + golden.values[source].size());
   AlignedVector<float> all(golden.values[node.output].size());
   for (const auto& [output, struck] : reads) {
     AlignedVector<float> before = inputs;
@@ -219,7 +228,7 @@ void FaultyRun::State::strike_operands(const Block& golden, const Fault& fault, 
       }
     }
     std::vector<View<float>> views = views_of(program, node, at);
-    views[0].data = inputs.data();
+    views[data].data = inputs.data();
     const bool product = std::holds_alternative<MatrixProduct>(node.op);
     const std::int64_t plane = product ? 1 : strides_of(out_shape)[1];
     const std::int64_t channels = product ? out_shape.back() : out_shape[1];
@@ -265,10 +274,9 @@ const float* FaultyRun::State::run(const Block& golden, const Fault& fault) {
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node& node = graph.nodes[n];
     const int index = static_cast<int>(n);
-    const bool inputs_changed =
-        std::any_of(node.inputs.begin(), node.inputs.end(), [&](const Input& input) {
-          return input.kind == Input::Kind::value && changed[input.id];
-        });
+    const bool inputs_changed = std::any_of(
+        node.inputs.begin(), node.inputs.end(),
+        [&](const Input& input) { return input.kind == Input::Kind::value && changed[input.id]; });
     const auto own = struck.find(index);
     if (inputs_changed || own != struck.end()) {
       const AlignedVector<float>& before = golden.values[node.output];

@@ -1,7 +1,8 @@
 // A faulty run: the golden run plus a difference.
 //
 // Everything upstream of the fault is golden. At the struck layer only the channels that read a
-// struck word are recomputed; downstream, nodes whose inputs are unchanged keep their golden values.
+// struck word are recomputed; downstream, nodes whose inputs are unchanged keep their golden
+// values.
 #pragma once
 
 #include <memory>

@@ -6,7 +6,9 @@
 namespace flipscope {
 namespace {
 
-int lanes_of(int samples) { return (samples + kLaneGroup - 1) / kLaneGroup * kLaneGroup; }
+int lanes_of(int samples) {
+  return (samples + kLaneGroup - 1) / kLaneGroup * kLaneGroup;
+}
 
 /// Number of the last node that reads each value; outputs are read after the end.
 std::vector<int> last_readers(const Graph& graph) {

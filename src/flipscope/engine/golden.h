@@ -17,7 +17,7 @@ inline constexpr int kBlockSamples = 64;
 struct Block {
   std::int64_t first = 0;  ///< number of its first sample
   int samples = 0;
-  int lanes = 0;           ///< samples rounded up to kLaneGroup
+  int lanes = 0;  ///< samples rounded up to kLaneGroup
   std::vector<AlignedVector<float>> values;
 };
 

@@ -5,15 +5,16 @@
 #include <vector>
 
 #include "flipscope/model/builder.h"
-#include "flipscope/numeric/error.h"
 #include "flipscope/model/lower.h"
+#include "flipscope/numeric/error.h"
 #include "flipscope/numeric/random.h"
 
 namespace flipscope::testing {
 
 class RandomNetwork {
  public:
-  explicit RandomNetwork(std::uint64_t seed) : random_(seed, 0), builder_("test", Layout::channel_first) {}
+  explicit RandomNetwork(std::uint64_t seed)
+      : random_(seed, 0), builder_("test", Layout::channel_first) {}
 
   /// A lowered network of one input and one output.
   Graph make() {
@@ -58,7 +59,8 @@ class RandomNetwork {
     Encoding encoding{.format = integer_format(bits)};
     encoding.axis = 0;
     encoding.scale.clear();
-    for (std::int64_t c = 0; c < shape[0]; ++c) encoding.scale.push_back(0.013 + 0.01 * static_cast<double>(c));
+    for (std::int64_t c = 0; c < shape[0]; ++c)
+      encoding.scale.push_back(0.013 + 0.01 * static_cast<double>(c));
     return builder_.fake_quantize(name + "_q", w, encoding, true);
   }
 
@@ -77,7 +79,8 @@ class RandomNetwork {
                    .pad_end = {pick(1, 2), pick(0, 2)},
                    .groups = groups};
     std::vector<Symbol> inputs{
-        x, weights(name + ".weight", {groups * pick(1, 4), x.shape[1] / groups, kh, kw}, quantized)};
+        x,
+        weights(name + ".weight", {groups * pick(1, 4), x.shape[1] / groups, kh, kw}, quantized)};
     if (coin()) {
       const std::int64_t channels = inputs[1].shape[0];
       inputs.push_back(weights(name + ".bias", {channels}, quantized && coin()));
@@ -93,8 +96,8 @@ class RandomNetwork {
                              .pad_end = {0, pick(0, 1)},
                              .output_padding = {pick(0, 1), 0},
                              .groups = 1};
-    return builder_.add(
-        name, op, {x, weights(name + ".weight", {x.shape[1], pick(1, 3), 2, 3}, quantized)});
+    return builder_.add(name, op,
+                        {x, weights(name + ".weight", {x.shape[1], pick(1, 3), 2, 3}, quantized)});
   }
 
   Symbol dense(const Symbol& x, std::int64_t units, bool quantized) {
@@ -138,10 +141,13 @@ class RandomNetwork {
   }
 
   Symbol block(const Symbol& x, bool quantized) {
-    switch (pick(0, 7)) {
-      case 0: return unary(normalization(convolution(x, quantized)), UnaryFunction::relu);
-      case 1: return pooling(x);
-      case 2: return transposed(x, quantized);
+    switch (pick(0, 8)) {
+      case 0:
+        return unary(normalization(convolution(x, quantized)), UnaryFunction::relu);
+      case 1:
+        return pooling(x);
+      case 2:
+        return transposed(x, quantized);
       case 3: {  // residual: two branches of one shape
         const Symbol side = unary(x, UnaryFunction::leaky_relu);
         return builder_.add(next_name("add"), Binary{BinaryFunction::add}, {x, side});
@@ -153,9 +159,12 @@ class RandomNetwork {
         for (std::int32_t i = 0; i < 2 * element_count(x.shape); ++i) join.source.push_back(i);
         return builder_.add(next_name("concat"), join, {x, side});
       }
-      case 5: return normalization(x);
-      case 6: return unary(convolution(x, quantized), UnaryFunction::tanh);
-      default: return convolution(x, quantized);
+      case 5:
+        return normalization(x);
+      case 6:
+        return unary(convolution(x, quantized), UnaryFunction::tanh);
+      default:
+        return convolution(x, quantized);
     }
   }
 

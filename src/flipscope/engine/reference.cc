@@ -57,19 +57,20 @@ class Sum {
   double wide_;
 };
 
-/// A struck read: element `input` as seen by output element `output` alone.
+/// A struck read: element `input` of operand `operand` as seen by output element `output` alone.
 struct StruckRead {
+  int operand;
   std::int64_t output;
   std::int64_t input;
   float value;
 };
 
-double read(const Operand& x, std::int64_t input, std::int64_t output,
+double read(const std::vector<Operand>& in, int operand, std::int64_t input, std::int64_t output,
             const std::vector<StruckRead>& struck) {
   for (const StruckRead& s : struck) {
-    if (s.output == output && s.input == input) return s.value;
+    if (s.operand == operand && s.output == output && s.input == input) return s.value;
   }
-  return x.elements[input];
+  return in[operand].elements[input];
 }
 
 void interpret(const Convolution& op, const std::vector<Operand>& in, const Shape& out_shape,
@@ -94,7 +95,7 @@ void interpret(const Convolution& op, const std::vector<Operand>& in, const Shap
       }
       if (!inside) continue;
       sum.add(w.elements[flat(kernel, w.shape)],
-              read(x, flat(from, x.shape), static_cast<std::int64_t>(o), struck));
+              read(in, 0, flat(from, x.shape), static_cast<std::int64_t>(o), struck));
     }
     out[o] = sum.result(y[1]);
   }
@@ -126,7 +127,7 @@ void interpret(const TransposedConvolution& op, const std::vector<Operand>& in,
         Shape kernel{from[1], y[1] % w.shape[1]};
         kernel.insert(kernel.end(), tap.begin(), tap.end());
         sum.add(w.elements[flat(kernel, w.shape)],
-                read(x, flat(from, x.shape), static_cast<std::int64_t>(o), struck));
+                read(in, 0, flat(from, x.shape), static_cast<std::int64_t>(o), struck));
       }
     }
     out[o] = sum.result(y[1]);
@@ -167,9 +168,9 @@ void interpret(const MatrixProduct& op, const std::vector<Operand>& in, const Sh
       left[left.size() - 2] = row;
       right[right.size() - 2] = k;
       right.back() = column;
-      const std::int64_t from = broadcast_index(a, left);
-      sum.add(in[1].elements[broadcast_index(b, right)],
-              read(in[0], from, static_cast<std::int64_t>(o), struck));
+      const auto output = static_cast<std::int64_t>(o);
+      sum.add(read(in, 1, broadcast_index(b, right), output, struck),
+              read(in, 0, broadcast_index(a, left), output, struck));
     }
     out[o] = sum.result(column);
   }
@@ -188,8 +189,7 @@ void interpret(const Pooling& op, const std::vector<Operand>& in, const Shape& o
       Shape from{y[0], y[1]};
       bool inside = true, padded = true;
       for (std::size_t i = 0; i < op.kernel.size(); ++i) {
-        const std::int64_t at =
-            y[i + 2] * op.stride[i] + tap[i] * op.dilation[i] - op.pad_begin[i];
+        const std::int64_t at = y[i + 2] * op.stride[i] + tap[i] * op.dilation[i] - op.pad_begin[i];
         inside = inside && at >= 0 && at < x[i + 2];
         padded = padded && at >= -op.pad_begin[i] && at < x[i + 2] + op.pad_end[i];
         from.push_back(at);
@@ -253,8 +253,8 @@ void strike_value_sites(const Graph& graph, const FaultSpace& space, const Fault
                         std::vector<float>& elements) {
   for (const FaultSite& site : fault.sites) {
     const FaultTarget& target = space.targets()[site.target];
-    const bool here = (target.part == Part::activations || target.part == Part::inputs) &&
-                      target.id == value;
+    const bool here =
+        (target.part == Part::activations || target.part == Part::inputs) && target.id == value;
     if (!here) continue;
     const Value& what = graph.values[value];
     const std::size_t channel = what.encoding.channel(site.index, what.shape);
@@ -306,14 +306,15 @@ std::vector<std::vector<float>> run_reference(const Graph& graph, std::span<cons
       const FaultTarget& target = space->targets()[site.target];
       if (target.part != Part::operands || target.id != static_cast<int>(n)) continue;
       const OperandRead at = operand_read(graph, static_cast<int>(n), site.index);
-      const Value& x = graph.values[node.inputs[0].id];
+      const int data = data_operand(node);
+      const Value& x = graph.values[node.inputs[data].id];
       StruckRead* same = nullptr;
       for (StruckRead& other : struck) {
         if (other.output == at.output && other.input == at.input) same = &other;
       }
       if (!same) {
-        const auto golden = static_cast<float>(operands[0].elements[at.input]);
-        same = &struck.emplace_back(StruckRead{at.output, at.input, golden});
+        const auto golden = static_cast<float>(operands[data].elements[at.input]);
+        same = &struck.emplace_back(StruckRead{data, at.output, at.input, golden});
       }
       same->value = strike_value(fault->effect, x.encoding, x.encoding.channel(at.input, x.shape),
                                  same->value, site.bit);

@@ -6,8 +6,8 @@
 
 namespace flipscope {
 
-/// One stored bit: `target` is an index into FaultSpace::targets(), `index` the flat C-order element
-/// of it, `bit` counts from 0 = least significant.
+/// One stored bit: `target` is an index into FaultSpace::targets(), `index` the flat C-order
+/// element of it, `bit` counts from 0 = least significant.
 struct FaultSite {
   int target = 0;
   std::int64_t index = 0;

@@ -21,9 +21,9 @@ struct FaultTarget {
   std::string tensor;         ///< operands: value@node
   std::int64_t elements = 0;  ///< operands: (output element, tap) pairs, padded taps left out
   Encoding encoding;
-  std::vector<int> bits;      ///< the positions that --bits allows, ascending
-  Shape shape;                ///< as stored, C order; operands: one axis
-  int channel_axis = -1;      ///< axis of `shape` that counts output channels; −1: none
+  std::vector<int> bits;  ///< the positions that --bits allows, ascending
+  Shape shape;            ///< as stored, C order; operands: one axis
+  int channel_axis = -1;  ///< axis of `shape` that counts output channels; −1: none
 };
 
 /// What --in, --layers and --bits say.
@@ -38,8 +38,8 @@ class FaultSpace {
   /// Targets come as the nodes do, each once, at its first reader: inputs of the graph, then of
   /// every node the activation it reads, its stored tensors, its operands. The layer of an
   /// activation is that of its first weighted reader, the layer of an input is its own name.
-  /// Throws Error where a glob matches no layer (the layers are listed), a bit range fits no tensor,
-  /// or nothing is left.
+  /// Throws Error where a glob matches no layer (the layers are listed), a bit range fits no
+  /// tensor, or nothing is left.
   FaultSpace(const Graph& graph, const FaultSpaceOptions& options);
 
   /// The space of these targets, in this order.

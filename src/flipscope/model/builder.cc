@@ -14,11 +14,16 @@ namespace {
 /// What an element of the given type keeps of x.
 double round_to_type(double x, ElementType type) {
   switch (type) {
-    case ElementType::float64: return x;
-    case ElementType::float32: return static_cast<float>(x);
-    case ElementType::float16: return decode(float16_format(), encode(float16_format(), x));
-    case ElementType::bfloat16: return decode(bfloat16_format(), encode(bfloat16_format(), x));
-    default: return std::trunc(x);
+    case ElementType::float64:
+      return x;
+    case ElementType::float32:
+      return static_cast<float>(x);
+    case ElementType::float16:
+      return decode(float16_format(), encode(float16_format(), x));
+    case ElementType::bfloat16:
+      return decode(bfloat16_format(), encode(bfloat16_format(), x));
+    default:
+      return std::trunc(x);
   }
 }
 
@@ -71,7 +76,9 @@ void make_own_origin(Symbol& symbol, const std::string& name) {
   symbol.provenance = std::move(from);
 }
 
-bool is_one_literal(const Symbol& symbol) { return symbol.constant.size() == 1; }
+bool is_one_literal(const Symbol& symbol) {
+  return symbol.constant.size() == 1;
+}
 
 /// The provenance of an operator's result, for operators that keep it.
 std::optional<Provenance> kept_provenance(const Op& op, const std::vector<Symbol>& inputs,
@@ -208,9 +215,8 @@ Symbol GraphBuilder::fold(const std::string& node, const Op& op, const std::vect
         bool fits = shape[axis] == static_cast<std::int64_t>(
                                        std::max(encoding.scale.size(), encoding.zero_point.size()));
         for (std::size_t i = 0; i < result.constant.size() && fits; ++i) {
-          fits = move->source[i] >= 0 &&
-                 moved.channel(static_cast<std::int64_t>(i), shape) ==
-                     encoding.channel(move->source[i], inputs[0].shape);
+          fits = move->source[i] >= 0 && moved.channel(static_cast<std::int64_t>(i), shape) ==
+                                             encoding.channel(move->source[i], inputs[0].shape);
         }
         if (!fits) continue;
         result.provenance->encoding = moved;
@@ -235,7 +241,8 @@ Symbol GraphBuilder::add(const std::string& node, Op op, std::vector<Symbol> inp
   } catch (const Error& error) {
     fail(part_.c_str(), "node \"{}\": {}", node, error.what());
   }
-  const ElementType out_type = type.value_or(inputs.empty() ? ElementType::float32 : inputs[0].type);
+  const ElementType out_type =
+      type.value_or(inputs.empty() ? ElementType::float32 : inputs[0].type);
   const bool constant = std::all_of(inputs.begin(), inputs.end(), [](const Symbol& symbol) {
     return !symbol.present || symbol.is_constant();
   });
@@ -377,8 +384,8 @@ Input GraphBuilder::use(const Symbol& symbol) {
     constant.stored = store(symbol, constant.source);
   }
   const bool as_codes = symbol.provenance && symbol.provenance->as_codes;
-  constant.scale = as_codes ? std::vector<double>{1.0}
-                            : graph_.stored[constant.stored].encoding.scale;
+  constant.scale =
+      as_codes ? std::vector<double>{1.0} : graph_.stored[constant.stored].encoding.scale;
   graph_.constants.push_back(std::move(constant));
   return {Input::Kind::constant, static_cast<int>(graph_.constants.size()) - 1, symbol.shape};
 }

@@ -31,9 +31,9 @@ struct Provenance {
 struct Symbol {
   Shape shape;
   ElementType type = ElementType::float32;
-  bool present = true;                ///< false: an optional input that is left out
-  int value = -1;                     ///< index of Graph::values, or −1
-  std::vector<double> constant;       ///< the elements, where value is −1
+  bool present = true;           ///< false: an optional input that is left out
+  int value = -1;                ///< index of Graph::values, or −1
+  std::vector<double> constant;  ///< the elements, where value is −1
   std::optional<Provenance> provenance;
 
   bool is_constant() const { return present && value < 0; }
@@ -56,8 +56,8 @@ class GraphBuilder {
 
   /// Adds one operator, or computes it where all inputs are constant. `node` names the file's node
   /// in messages. Rearrange, Quantize and Dequantize of a constant keep its provenance (Quantize
-  /// sets its encoding); so does any element-wise operator whose other inputs are literals of one element
-  /// as long as nothing was quantized yet; other operators lose it.
+  /// sets its encoding); so does any element-wise operator whose other inputs are literals of one
+  /// element as long as nothing was quantized yet; other operators lose it.
   Symbol add(const std::string& node, Op op, std::vector<Symbol> inputs,
              std::optional<ElementType> type = {});
 

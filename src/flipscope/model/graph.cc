@@ -8,13 +8,20 @@ namespace flipscope {
 
 const char* to_string(Part part) {
   switch (part) {
-    case Part::weights: return "weights";
-    case Part::biases: return "biases";
-    case Part::normalization: return "normalization";
-    case Part::activations: return "activations";
-    case Part::operands: return "operands";
-    case Part::inputs: return "inputs";
-    case Part::none: break;
+    case Part::weights:
+      return "weights";
+    case Part::biases:
+      return "biases";
+    case Part::normalization:
+      return "normalization";
+    case Part::activations:
+      return "activations";
+    case Part::operands:
+      return "operands";
+    case Part::inputs:
+      return "inputs";
+    case Part::none:
+      break;
   }
   return "none";
 }

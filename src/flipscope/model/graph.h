@@ -28,9 +28,9 @@ struct StoredTensor {
 };
 
 /// How a node reads a stored tensor: element i is
-/// (decode(word[source[i]]) − zero_point)·scale, with the stored tensor's encoding. An empty `source`
-/// is the identity. `scale` replaces the encoding's: 1 where the node sums codes, or the (integer)
-/// factor that brings a bias code into the units of the sum.
+/// (decode(word[source[i]]) − zero_point)·scale, with the stored tensor's encoding. An empty
+/// `source` is the identity. `scale` replaces the encoding's: 1 where the node sums codes, or the
+/// (integer) factor that brings a bias code into the units of the sum.
 struct Constant {
   int stored = -1;
   Shape shape;
@@ -41,8 +41,8 @@ struct Constant {
 /// A runtime value: an input of the model or the output of a node.
 struct Value {
   std::string name;
-  Shape shape;        ///< at batch size 1
-  Encoding encoding;  ///< how a register holds it: float32, or the code of a Quantize node
+  Shape shape;               ///< at batch size 1
+  Encoding encoding;         ///< how a register holds it: float32, or the code of a Quantize node
   bool holds_codes = false;  ///< lanes hold centered codes, decode(word) − zero_point
 };
 
@@ -60,7 +60,7 @@ struct Node {
   std::string layer;  ///< of its stored weights, else its own name
   Op op;
   std::vector<Input> inputs;
-  int output = -1;    ///< index of a value
+  int output = -1;  ///< index of a value
 };
 
 /// How samples lie in the model's own files.
@@ -87,8 +87,8 @@ std::vector<double> read_constant(const Graph& graph, const Constant& constant);
 /// True where the operator sums products with a constant operand (a "weighted layer").
 bool is_weighted(const Node& node);
 
-/// Throws Error where the graph breaks a law: an index out of range, a value read before it is made,
-/// a shape that output_shape() does not give.
+/// Throws Error where the graph breaks a law: an index out of range, a value read before it is
+/// made, a shape that output_shape() does not give.
 void check(const Graph& graph);
 
 }  // namespace flipscope

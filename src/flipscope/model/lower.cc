@@ -84,7 +84,8 @@ class Lowering {
   }
 
   /// Scale of the weights of each output channel, if they are codes with one scale per channel.
-  std::optional<std::vector<double>> channel_scales(const Node& node, const Constant& weights) const {
+  std::optional<std::vector<double>> channel_scales(const Node& node,
+                                                    const Constant& weights) const {
     const StoredTensor& stored = graph_.stored[weights.stored];
     const NumberFormat::Kind kind = stored.encoding.format.kind;
     if (kind != NumberFormat::Kind::integer && kind != NumberFormat::Kind::bipolar) return {};
@@ -120,8 +121,8 @@ class Lowering {
     if (stored.encoding.format.kind != NumberFormat::Kind::integer) return {};
     if (rescale.size() > 1 && bias.scale.size() != rescale.size()) {
       if (bias.scale.size() != 1) return {};
-      const bool alike = std::all_of(rescale.begin(), rescale.end(),
-                                     [&](double x) { return x == rescale[0]; });
+      const bool alike =
+          std::all_of(rescale.begin(), rescale.end(), [&](double x) { return x == rescale[0]; });
       if (!alike) return {};
     }
     std::vector<double> factors;
@@ -129,7 +130,8 @@ class Lowering {
       const double factor = bias.scale[k] / rescale[rescale.size() == 1 ? 0 : k];
       // A bias scale that is stored in float32 differs from the product of two others by rounding.
       constexpr double kFloatRounding = 0x1p-22;
-      if (factor < 0.5 || std::abs(factor - std::round(factor)) > kFloatRounding * factor) return {};
+      if (factor < 0.5 || std::abs(factor - std::round(factor)) > kFloatRounding * factor)
+        return {};
       factors.push_back(std::round(factor));
     }
     return factors;
@@ -141,7 +143,8 @@ class Lowering {
     const std::optional<Codes> x = codes_of(node.inputs[0]);
     if (!x) return false;
     const NumberFormat::Kind x_kind = graph_.values[x->value].encoding.format.kind;
-    if (x_kind != NumberFormat::Kind::integer && x_kind != NumberFormat::Kind::bipolar) return false;
+    if (x_kind != NumberFormat::Kind::integer && x_kind != NumberFormat::Kind::bipolar)
+      return false;
     const Constant weights = graph_.constants[node.inputs[1].id];
     const std::optional<std::vector<double>> scales = channel_scales(node, weights);
     if (!scales) return false;

@@ -9,9 +9,9 @@
 namespace flipscope {
 
 /// Rewrites in place. Dequantize nodes sink through operators that commute with them (Rearrange,
-/// max pooling, relu) until they meet a weighted layer; where the layer's weights are codes too, it then sums codes:
-/// its constants read codes, a bias on the sum's grid joins the sum, and Accumulation::rescale
-/// brings the sum back to real numbers. Then choose_carriers().
+/// max pooling, relu) until they meet a weighted layer; where the layer's weights are codes too, it
+/// then sums codes: its constants read codes, a bias on the sum's grid joins the sum, and
+/// Accumulation::rescale brings the sum back to real numbers. Then choose_carriers().
 void lower(Graph& graph);
 
 /// What a campaign may do to one sum, for the proof of exactness.
@@ -25,7 +25,8 @@ struct FaultLoad {
 struct ExactnessProof {
   int node = -1;
   bool sums_codes = false;
-  double bound = 0;  ///< Σ|code|·max|x| + |bias| + the most that the load can add; 0 for float layers
+  double bound =
+      0;  ///< Σ|code|·max|x| + |bias| + the most that the load can add; 0 for float layers
   bool exact = false;
   Carrier carrier = Carrier::float32;
   std::string reason;  ///< why it is not exact

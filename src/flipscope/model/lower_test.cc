@@ -85,12 +85,10 @@ TEST(Builder, AWeightKeepsItsPlaceInTheFileThroughQuantizerAndTranspose) {
   GraphBuilder builder("test", Layout::channel_first);
   const Symbol x = builder.add_input("x", {1, 3});
   Symbol w = builder.initializer("fc.weight", {.shape = {2, 3}, .data = {0, 1, 2, 3, 4, 5}});
-  w = builder.fake_quantize("q", w,
-                            Encoding{.format = integer_format(8),
-                                     .scale = {1.0, 0.5},
-                                     .zero_point = {0.0},
-                                     .axis = 0},
-                            true);
+  w = builder.fake_quantize(
+      "q", w,
+      Encoding{.format = integer_format(8), .scale = {1.0, 0.5}, .zero_point = {0.0}, .axis = 0},
+      true);
   w = builder.add("t", Rearrange{.source = {0, 3, 1, 4, 2, 5}, .shape = {3, 2}}, {w});
   const Graph graph = builder.finish("fc", {builder.add("fc", MatrixProduct{}, {x, w})}, {"y"});
   const Constant& constant = graph.constants[graph.nodes[0].inputs[1].id];

@@ -26,8 +26,8 @@ Graph import_one(const std::string& file) {
       file.find(".json:") != std::string::npos) {
     return import_keras(file);
   }
-  fail("model", "{}: unknown kind of file; expected model.onnx, model.h5 or config.json:weights.hdf5",
-       file);
+  fail("model",
+       "{}: unknown kind of file; expected model.onnx, model.h5 or config.json:weights.hdf5", file);
 }
 
 }  // namespace
@@ -35,7 +35,8 @@ Graph import_one(const std::string& file) {
 Graph load_model(const std::string& path) {
   const std::vector<std::string> parts = split(path, '+');
   Graph graph = import_one(parts[0]);
-  for (std::size_t i = 1; i < parts.size(); ++i) graph = join(std::move(graph), import_one(parts[i]));
+  for (std::size_t i = 1; i < parts.size(); ++i)
+    graph = join(std::move(graph), import_one(parts[i]));
   lower(graph);
   return graph;
 }
@@ -78,9 +79,7 @@ Graph join(Graph first, const Graph& second) {
   const int constants = static_cast<int>(first.constants.size());
   const int stored = static_cast<int>(first.stored.size());
   const int joint = first.outputs[0];
-  const auto renumber = [&](int value) {
-    return value == next.inputs[0] ? joint : value + values;
-  };
+  const auto renumber = [&](int value) { return value == next.inputs[0] ? joint : value + values; };
   for (StoredTensor& tensor : next.stored) first.stored.push_back(std::move(tensor));
   for (Constant& constant : next.constants) {
     constant.stored += stored;

@@ -34,8 +34,8 @@ class Renumbering {
 /// "layer1.0.conv1.weight" and "conv2d/kernel" name their layer; other initializers do not.
 std::string layer_of_name(const std::string& name) {
   constexpr std::array<std::string_view, 12> kSuffixes{
-      ".weight", ".bias",  ".running_mean", ".running_var", ".gamma",       ".beta",
-      ".mean",   ".var",   ".scale",        ".kernel",      ".moving_mean", ".moving_variance"};
+      ".weight", ".bias", ".running_mean", ".running_var", ".gamma",       ".beta",
+      ".mean",   ".var",  ".scale",        ".kernel",      ".moving_mean", ".moving_variance"};
   for (std::string_view suffix : kSuffixes) {
     if (name.size() > suffix.size() && name.ends_with(suffix)) {
       return name.substr(0, name.size() - suffix.size());
@@ -43,10 +43,18 @@ std::string layer_of_name(const std::string& name) {
   }
   const std::size_t slash = name.rfind('/');
   if (slash != std::string::npos && slash > 0 && slash + 1 < name.size()) {
-    constexpr std::array<std::string_view, 12> kVariables{
-        "kernel",      "bias",           "gamma",            "beta",
-        "moving_mean", "moving_variance", "depthwise_kernel", "pointwise_kernel",
-        "alpha",       "mean",           "variance",         "embeddings"};
+    constexpr std::array<std::string_view, 12> kVariables{"kernel",
+                                                          "bias",
+                                                          "gamma",
+                                                          "beta",
+                                                          "moving_mean",
+                                                          "moving_variance",
+                                                          "depthwise_kernel",
+                                                          "pointwise_kernel",
+                                                          "alpha",
+                                                          "mean",
+                                                          "variance",
+                                                          "embeddings"};
     for (std::string_view variable : kVariables) {
       if (name.substr(slash + 1) == variable) return name.substr(0, slash);
     }
@@ -61,11 +69,14 @@ Part part_at(const Node& node, std::size_t position) {
   if (const auto* binary = std::get_if<Binary>(&node.op)) {
     switch (binary->function) {
       case BinaryFunction::add:
-      case BinaryFunction::subtract: return Part::biases;
+      case BinaryFunction::subtract:
+        return Part::biases;
       case BinaryFunction::multiply:
       case BinaryFunction::divide:
-      case BinaryFunction::prelu: return Part::normalization;
-      default: break;
+      case BinaryFunction::prelu:
+        return Part::normalization;
+      default:
+        break;
     }
   }
   return Part::none;
@@ -117,9 +128,9 @@ void assign_parts(Graph& graph) {
       if (tensor.layer.empty()) {
         const std::string layer = layer_of_name(tensor.name);
         tensor.layer = layer.empty() ? node.name : layer;
-        const bool plain_integers =
-            tensor.encoding.format == integer_format(32) && tensor.encoding.scale.size() == 1 &&
-            tensor.encoding.scale[0] == 1.0 && !is_weighted(node);
+        const bool plain_integers = tensor.encoding.format == integer_format(32) &&
+                                    tensor.encoding.scale.size() == 1 &&
+                                    tensor.encoding.scale[0] == 1.0 && !is_weighted(node);
         if (!plain_integers) tensor.part = part_at(node, k);
       }
       if (is_weighted(node) && k < 2) node.layer = tensor.layer;

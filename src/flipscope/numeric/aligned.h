@@ -1,4 +1,4 @@
-// Arrays that start on a cache line.
+// Arrays that start on a cache line, and whose new elements are not set to zero first.
 #pragma once
 
 #include <cstddef>
@@ -16,10 +16,13 @@ struct CacheLineAllocator {
   template <typename U>
   CacheLineAllocator(const CacheLineAllocator<U>&) {}
 
-  T* allocate(std::size_t n) {
-    return static_cast<T*>(::operator new(n * sizeof(T), kAlignment));
-  }
+  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kAlignment)); }
   void deallocate(T* p, std::size_t) { ::operator delete(p, kAlignment); }
+
+  template <typename U>
+  void construct(U* p) {
+    ::new (static_cast<void*>(p)) U;
+  }
 
   template <typename U>
   bool operator==(const CacheLineAllocator<U>&) const {

@@ -9,7 +9,9 @@
 namespace flipscope {
 namespace {
 
-std::size_t spatial_rank(const Shape& x) { return x.size() - 2; }
+std::size_t spatial_rank(const Shape& x) {
+  return x.size() - 2;
+}
 
 std::int64_t product(const Shape& shape, std::size_t from) {
   std::int64_t result = 1;
@@ -245,8 +247,7 @@ Shape output_shape(const TransposedConvolution& op, std::span<const Shape> input
   Shape y{x[0], w[1] * op.groups};
   for (std::size_t i = 0; i < spatial_rank(x); ++i) {
     const std::int64_t size = op.stride[i] * (x[i + 2] - 1) + op.output_padding[i] +
-                              op.dilation[i] * (w[i + 2] - 1) + 1 - op.pad_begin[i] -
-                              op.pad_end[i];
+                              op.dilation[i] * (w[i + 2] - 1) + 1 - op.pad_begin[i] - op.pad_end[i];
     if (size < 1) fail("shape", "TransposedConvolution output of axis {} would be empty", i);
     y.push_back(size);
   }
@@ -254,8 +255,9 @@ Shape output_shape(const TransposedConvolution& op, std::span<const Shape> input
 }
 
 template <typename T>
-void forward_channels(const Convolution& op, std::span<const View<T>> inputs, const Shape& out_shape,
-                      T* out, int lanes, std::int64_t first, std::int64_t last) {
+void forward_channels(const Convolution& op, std::span<const View<T>> inputs,
+                      const Shape& out_shape, T* out, int lanes, std::int64_t first,
+                      std::int64_t last) {
   run(op, inputs, out_shape, out, lanes, first, last);
 }
 
@@ -278,9 +280,9 @@ void forward(const TransposedConvolution& op, std::span<const View<T>> inputs,
   run(op, inputs, out_shape, out, lanes, 0, out_shape[1]);
 }
 
-#define FLIPSCOPE_INSTANTIATE(Op, T)                                                              \
-  template void forward<T>(const Op&, std::span<const View<T>>, const Shape&, T*, int);           \
-  template void forward_channels<T>(const Op&, std::span<const View<T>>, const Shape&, T*, int,   \
+#define FLIPSCOPE_INSTANTIATE(Op, T)                                                            \
+  template void forward<T>(const Op&, std::span<const View<T>>, const Shape&, T*, int);         \
+  template void forward_channels<T>(const Op&, std::span<const View<T>>, const Shape&, T*, int, \
                                     std::int64_t, std::int64_t);
 FLIPSCOPE_INSTANTIATE(Convolution, float)
 FLIPSCOPE_INSTANTIATE(Convolution, double)

@@ -18,7 +18,8 @@ double peak() {
 void Vgg3x3(benchmark::State& state) {
   const std::int64_t channels_in = state.range(0), channels = state.range(1), size = state.range(2);
   constexpr int kLanes = 64;
-  const Convolution op{.stride = {1, 1}, .dilation = {1, 1}, .pad_begin = {1, 1}, .pad_end = {1, 1}};
+  const Convolution op{
+      .stride = {1, 1}, .dilation = {1, 1}, .pad_begin = {1, 1}, .pad_end = {1, 1}};
   const Shape x_shape{1, channels_in, size, size}, w_shape{channels, channels_in, 3, 3},
       b_shape{channels}, y_shape{1, channels, size, size};
   AlignedVector<float> x(element_count(x_shape) * kLanes, 0.5f), w(element_count(w_shape), 0.01f),
@@ -30,11 +31,10 @@ void Vgg3x3(benchmark::State& state) {
     benchmark::DoNotOptimize(y.data());
   }
   const double flop = 2.0 * 9 * static_cast<double>(channels_in * channels * size * size) * kLanes;
-  state.counters["FLOP/s"] = benchmark::Counter(
-      flop * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
-  state.counters["of_peak"] =
-      benchmark::Counter(flop * static_cast<double>(state.iterations()) / peak(),
-                         benchmark::Counter::kIsRate);
+  state.counters["FLOP/s"] = benchmark::Counter(flop * static_cast<double>(state.iterations()),
+                                                benchmark::Counter::kIsRate);
+  state.counters["of_peak"] = benchmark::Counter(
+      flop * static_cast<double>(state.iterations()) / peak(), benchmark::Counter::kIsRate);
   state.SetLabel(instruction_set());
 }
 BENCHMARK(Vgg3x3)

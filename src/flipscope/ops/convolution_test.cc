@@ -57,7 +57,8 @@ TEST(Convolution, ByHand) {
   const std::vector<double> x{1, 2, 3, 4, 5, 6, 7, 8, 9}, w{1, 0, 0, -1}, b{10};
   const std::vector<View<double>> in{
       {x.data(), &x_shape}, {w.data(), &w_shape, true}, {b.data(), &b_shape, true}};
-  const Convolution op{.stride = {2, 1}, .dilation = {1, 1}, .pad_begin = {1, 0}, .pad_end = {0, 1}};
+  const Convolution op{
+      .stride = {2, 1}, .dilation = {1, 1}, .pad_begin = {1, 0}, .pad_end = {0, 1}};
   const Shape y_shape = output_shape(op, std::vector<Shape>{x_shape, w_shape, b_shape});
   EXPECT_EQ(y_shape, (Shape{1, 1, 2, 3}));
   std::vector<double> y(6);
@@ -67,11 +68,8 @@ TEST(Convolution, ByHand) {
 
 TEST(Convolution, TransposedIsTheAdjoint) {
   // ⟨conv(x), y⟩ = ⟨x, transposed(y)⟩ for the same weights, groups, strides and pads.
-  const Convolution forth{.stride = {2, 1},
-                          .dilation = {1, 2},
-                          .pad_begin = {1, 0},
-                          .pad_end = {0, 1},
-                          .groups = 2};
+  const Convolution forth{
+      .stride = {2, 1}, .dilation = {1, 2}, .pad_begin = {1, 0}, .pad_end = {0, 1}, .groups = 2};
   const Shape x_shape{1, 4, 6, 7}, w_shape{6, 2, 3, 2};
   const Shape y_shape = output_shape(forth, std::vector<Shape>{x_shape, w_shape});
   TransposedConvolution back{.stride = {2, 1},
@@ -82,12 +80,15 @@ TEST(Convolution, TransposedIsTheAdjoint) {
                              .groups = 2};
   back.output_padding[0] = 6 - output_shape(back, std::vector<Shape>{y_shape, w_shape})[2];
   ASSERT_EQ(output_shape(back, std::vector<Shape>{y_shape, w_shape}), x_shape);
-  const auto narrow = [](const AlignedVector<float>& v) { return std::vector<double>(v.begin(), v.end()); };
+  const auto narrow = [](const AlignedVector<float>& v) {
+    return std::vector<double>(v.begin(), v.end());
+  };
   const auto x = narrow(random_numbers(element_count(x_shape), 1));
   const auto y = narrow(random_numbers(element_count(y_shape), 2));
   const auto w = narrow(random_numbers(element_count(w_shape), 3));
   std::vector<double> conv_x(y.size()), back_y(x.size());
-  forward<double>(forth, std::vector<View<double>>{{x.data(), &x_shape}, {w.data(), &w_shape, true}},
+  forward<double>(forth,
+                  std::vector<View<double>>{{x.data(), &x_shape}, {w.data(), &w_shape, true}},
                   y_shape, conv_x.data(), 1);
   forward<double>(back, std::vector<View<double>>{{y.data(), &y_shape}, {w.data(), &w_shape, true}},
                   x_shape, back_y.data(), 1);
@@ -98,11 +99,8 @@ TEST(Convolution, TransposedIsTheAdjoint) {
 }
 
 TEST(Convolution, SomeChannelsEqualAllOfThem) {
-  const Convolution op{.stride = {1, 1},
-                       .dilation = {1, 1},
-                       .pad_begin = {1, 1},
-                       .pad_end = {1, 1},
-                       .groups = 2};
+  const Convolution op{
+      .stride = {1, 1}, .dilation = {1, 1}, .pad_begin = {1, 1}, .pad_end = {1, 1}, .groups = 2};
   const Shape x_shape{1, 4, 5, 5}, w_shape{8, 2, 3, 3}, y_shape{1, 8, 5, 5};
   const auto x = random_numbers(element_count(x_shape) * 16, 1);
   const auto w = random_numbers(element_count(w_shape), 2);
@@ -117,11 +115,13 @@ TEST(Convolution, SomeChannelsEqualAllOfThem) {
 }
 
 TEST(Convolution, MisfitsAreErrors) {
-  const Convolution op{.stride = {1}, .dilation = {1}, .pad_begin = {0}, .pad_end = {0}, .groups = 3};
+  const Convolution op{
+      .stride = {1}, .dilation = {1}, .pad_begin = {0}, .pad_end = {0}, .groups = 3};
   EXPECT_THROW(output_shape(op, std::vector<Shape>{{1, 4, 5}, {3, 1, 2}}), Error);
-  EXPECT_THROW(output_shape(Convolution{.stride = {1}, .dilation = {1}, .pad_begin = {0}, .pad_end = {0}},
-                            std::vector<Shape>{{1, 4, 2}, {3, 4, 3}}),
-               Error);
+  EXPECT_THROW(
+      output_shape(Convolution{.stride = {1}, .dilation = {1}, .pad_begin = {0}, .pad_end = {0}},
+                   std::vector<Shape>{{1, 4, 2}, {3, 4, 3}}),
+      Error);
 }
 
 TEST(MatrixProduct, BroadcastsBatchesAndAddend) {
@@ -131,10 +131,10 @@ TEST(MatrixProduct, BroadcastsBatchesAndAddend) {
   std::vector<double> av(12), bv(18), cv{100, 200}, out(24);
   for (std::size_t i = 0; i < av.size(); ++i) av[i] = static_cast<double>(i);
   for (std::size_t i = 0; i < bv.size(); ++i) bv[i] = static_cast<double>(i % 5);
-  forward<double>(MatrixProduct{},
-                  std::vector<View<double>>{
-                      {av.data(), &a}, {bv.data(), &b, true}, {cv.data(), &c, true}},
-                  y, out.data(), 1);
+  forward<double>(
+      MatrixProduct{},
+      std::vector<View<double>>{{av.data(), &a}, {bv.data(), &b, true}, {cv.data(), &c, true}}, y,
+      out.data(), 1);
   for (int n = 0; n < 2; ++n) {
     for (int g = 0; g < 3; ++g) {
       for (int i = 0; i < 2; ++i) {

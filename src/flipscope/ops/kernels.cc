@@ -16,9 +16,13 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Without a fused multiply-add in hardware only the portable loop is right.
 #if !HWY_NATIVE_FMA
 
-void dot_rows_here(const DotRows& dot) { dot_rows_portable(dot); }
+void dot_rows_here(const DotRows& dot) {
+  dot_rows_portable(dot);
+}
 
-double peak_here() { return 0; }
+double peak_here() {
+  return 0;
+}
 
 #else
 
@@ -70,12 +74,23 @@ void all_rows(const DotRows& dot, int lane) {
   std::int64_t row = 0;
   for (; row + kRows <= dot.rows; row += kRows) tile<kRows, Vectors>(dot, row, lane);
   switch (dot.rows - row) {
-    case 5: tile<5, Vectors>(dot, row, lane); break;
-    case 4: tile<4, Vectors>(dot, row, lane); break;
-    case 3: tile<3, Vectors>(dot, row, lane); break;
-    case 2: tile<2, Vectors>(dot, row, lane); break;
-    case 1: tile<1, Vectors>(dot, row, lane); break;
-    default: break;
+    case 5:
+      tile<5, Vectors>(dot, row, lane);
+      break;
+    case 4:
+      tile<4, Vectors>(dot, row, lane);
+      break;
+    case 3:
+      tile<3, Vectors>(dot, row, lane);
+      break;
+    case 2:
+      tile<2, Vectors>(dot, row, lane);
+      break;
+    case 1:
+      tile<1, Vectors>(dot, row, lane);
+      break;
+    default:
+      break;
   }
 }
 
@@ -118,7 +133,9 @@ double peak_here() {
 
 #endif
 
-const char* name_here() { return hwy::TargetName(HWY_TARGET); }
+const char* name_here() {
+  return hwy::TargetName(HWY_TARGET);
+}
 
 }  // namespace flipscope::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -130,7 +147,9 @@ HWY_EXPORT(dot_rows_here);
 HWY_EXPORT(peak_here);
 HWY_EXPORT(name_here);
 
-void dot_rows(const DotRows& dot) { HWY_DYNAMIC_DISPATCH(dot_rows_here)(dot); }
+void dot_rows(const DotRows& dot) {
+  HWY_DYNAMIC_DISPATCH(dot_rows_here)(dot);
+}
 
 void dot_rows_portable(const DotRows& dot) {
   for (std::int64_t row = 0; row < dot.rows; ++row) {
@@ -145,9 +164,13 @@ void dot_rows_portable(const DotRows& dot) {
   }
 }
 
-const char* instruction_set() { return HWY_DYNAMIC_DISPATCH(name_here)(); }
+const char* instruction_set() {
+  return HWY_DYNAMIC_DISPATCH(name_here)();
+}
 
-double measure_peak_flops() { return HWY_DYNAMIC_DISPATCH(peak_here)(); }
+double measure_peak_flops() {
+  return HWY_DYNAMIC_DISPATCH(peak_here)();
+}
 
 }  // namespace flipscope
 #endif

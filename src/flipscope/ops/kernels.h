@@ -1,9 +1,10 @@
 // The hot loops, and the only place that knows the instruction set.
 //
 // Samples lie in the lanes, so a weight is broadcast and an activation is loaded: one fused
-// multiply-add per 16 samples (AVX-512) with no shuffles and no reduction. Registers hold a block of
-// rows × lanes; per tap the block needs rows/6 as many loads as multiply-adds, so the loop is bound
-// by the multipliers. Every lane sees the same sequence of operations on every instruction set.
+// multiply-add per 16 samples (AVX-512) with no shuffles and no reduction. Registers hold a block
+// of rows × lanes; per tap the block needs rows/6 as many loads as multiply-adds, so the loop is
+// bound by the multipliers. Every lane sees the same sequence of operations on every instruction
+// set.
 #pragma once
 
 #include <cstdint>
@@ -11,20 +12,20 @@
 namespace flipscope {
 
 /// Some rows (output channels) of an affine operator at one output position: for every row r and
-/// lane l, out[r·out_step + l] = bias[r] + Σₜ weights[r·row_step + weight[t]]·x[element[t]·lanes + l],
-/// one fused multiply-add per tap, in the order of t.
+/// lane l, out[r·out_step + l] = bias[r] + Σₜ weights[r·row_step + weight[t]]·x[element[t]·lanes +
+/// l], one fused multiply-add per tap, in the order of t.
 struct DotRows {
   const float* x = nullptr;
   const std::int32_t* element = nullptr;  ///< [taps]
   const float* weights = nullptr;
-  const std::int32_t* weight = nullptr;   ///< [taps]
+  const std::int32_t* weight = nullptr;  ///< [taps]
   std::int64_t row_step = 0;
   std::int64_t taps = 0;
-  const float* bias = nullptr;            ///< [rows], or null: 0
+  const float* bias = nullptr;  ///< [rows], or null: 0
   std::int64_t rows = 0;
   float* out = nullptr;
   std::int64_t out_step = 0;
-  int lanes = 0;                          ///< a multiple of kLaneGroup
+  int lanes = 0;  ///< a multiple of kLaneGroup
 };
 
 void dot_rows(const DotRows& dot);

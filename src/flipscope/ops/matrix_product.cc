@@ -10,9 +10,9 @@ namespace {
 
 /// The operands as NumPy's matmul sees them: vectors gain an axis of one.
 struct Matrices {
-  Shape a, b;       ///< of rank ≥ 2
-  Shape batch;      ///< broadcast
-  Shape out;        ///< with the axes that vectors lack still there
+  Shape a, b;   ///< of rank ≥ 2
+  Shape batch;  ///< broadcast
+  Shape out;    ///< with the axes that vectors lack still there
   bool a_vector = false, b_vector = false;
 };
 
@@ -82,8 +82,8 @@ Shape output_shape(const MatrixProduct&, std::span<const Shape> inputs) {
 }
 
 template <typename T>
-void forward_channels(const MatrixProduct& op, std::span<const View<T>> inputs, const Shape&, T* out,
-                      int lanes, std::int64_t first, std::int64_t last) {
+void forward_channels(const MatrixProduct& op, std::span<const View<T>> inputs, const Shape&,
+                      T* out, int lanes, std::int64_t first, std::int64_t last) {
   const Matrices m = matrices(*inputs[0].shape, *inputs[1].shape);
   const std::int64_t rows = m.a[m.a.size() - 2];
   const std::int64_t inner = m.a.back();
@@ -128,10 +128,9 @@ void forward(const MatrixProduct& op, std::span<const View<T>> inputs, const Sha
   forward_channels(op, inputs, out_shape, out, lanes, 0, m.b.back());
 }
 
-#define FLIPSCOPE_INSTANTIATE(T)                                                                  \
-  template void forward<T>(const MatrixProduct&, std::span<const View<T>>, const Shape&, T*,      \
-                           int);                                                                  \
-  template void forward_channels<T>(const MatrixProduct&, std::span<const View<T>>, const Shape&, \
+#define FLIPSCOPE_INSTANTIATE(T)                                                                   \
+  template void forward<T>(const MatrixProduct&, std::span<const View<T>>, const Shape&, T*, int); \
+  template void forward_channels<T>(const MatrixProduct&, std::span<const View<T>>, const Shape&,  \
                                     T*, int, std::int64_t, std::int64_t);
 FLIPSCOPE_INSTANTIATE(float)
 FLIPSCOPE_INSTANTIATE(double)

@@ -44,8 +44,9 @@ struct TransposedConvolution {
   Accumulation accumulation;
 };
 
-/// a [batch…,M,K] times b [batch…,K,N] with NumPy's broadcasting of the batch axes (and of vectors),
-/// plus an optional addend that broadcasts to the output. Canonical order: addend, then k upward.
+/// a [batch…,M,K] times b [batch…,K,N] with NumPy's broadcasting of the batch axes (and of
+/// vectors), plus an optional addend that broadcasts to the output. Canonical order: addend, then k
+/// upward.
 struct MatrixProduct {
   Accumulation accumulation;
 };
@@ -55,16 +56,59 @@ struct MatrixProduct {
 struct Pooling {
   enum class Kind { max, average, lp } kind = Kind::max;
   std::vector<std::int64_t> kernel, stride, dilation, pad_begin, output;
-  bool count_padding = false;  ///< average: divide by the kernel's size, pads (not ceil overhang) included
+  bool count_padding =
+      false;  ///< average: divide by the kernel's size, pads (not ceil overhang) included
   std::vector<std::int64_t> pad_end;
-  double p = 2;                ///< lp: the norm's order
+  double p = 2;  ///< lp: the norm's order
 };
 
 enum class UnaryFunction {
-  abs, acos, acosh, asin, asinh, atan, atanh, ceil, celu, clip, cos, cosh, elu, erf, exp, floor,
-  gelu, gelu_tanh, hard_sigmoid, hard_swish, identity, is_inf, is_nan, leaky_relu, log, logical_not,
-  mish, negative, reciprocal, relu, round_half_even, selu, shrink, sigmoid, sign, silu, sin, sinh,
-  softplus, softsign, sqrt, square, tan, tanh, thresholded_relu, truncate,
+  abs,
+  acos,
+  acosh,
+  asin,
+  asinh,
+  atan,
+  atanh,
+  ceil,
+  celu,
+  clip,
+  cos,
+  cosh,
+  elu,
+  erf,
+  exp,
+  floor,
+  gelu,
+  gelu_tanh,
+  hard_sigmoid,
+  hard_swish,
+  identity,
+  is_inf,
+  is_nan,
+  leaky_relu,
+  log,
+  logical_not,
+  mish,
+  negative,
+  reciprocal,
+  relu,
+  round_half_even,
+  selu,
+  shrink,
+  sigmoid,
+  sign,
+  silu,
+  sin,
+  sinh,
+  softplus,
+  softsign,
+  sqrt,
+  square,
+  tan,
+  tanh,
+  thresholded_relu,
+  truncate,
 };
 
 /// An element-wise function with up to three parameters, in the order of the ONNX attributes:
@@ -77,9 +121,25 @@ struct Unary {
 };
 
 enum class BinaryFunction {
-  add, subtract, multiply, divide, divide_truncating, power, minimum, maximum,
-  modulo_floor, modulo_truncate, equal, less, less_or_equal, greater, greater_or_equal,
-  logical_and, logical_or, logical_xor, prelu,
+  add,
+  subtract,
+  multiply,
+  divide,
+  divide_truncating,
+  power,
+  minimum,
+  maximum,
+  modulo_floor,
+  modulo_truncate,
+  equal,
+  less,
+  less_or_equal,
+  greater,
+  greater_or_equal,
+  logical_and,
+  logical_or,
+  logical_xor,
+  prelu,
 };
 
 /// An element-wise function of two inputs with NumPy's broadcasting. prelu(x, slope).
@@ -108,7 +168,18 @@ struct SparseLinear {
   Shape shape;
 };
 
-enum class ReduceFunction { sum, mean, max, min, product, l1, l2, log_sum, log_sum_exp, sum_square };
+enum class ReduceFunction {
+  sum,
+  mean,
+  max,
+  min,
+  product,
+  l1,
+  l2,
+  log_sum,
+  log_sum_exp,
+  sum_square
+};
 
 /// Reduction over `axes` (non-negative, sorted; empty: none), elements in C order.
 struct Reduce {
@@ -150,8 +221,8 @@ struct LocalResponse {
   double alpha = 1e-4, beta = 0.75, bias = 1;
 };
 
-/// Real numbers to centered codes (decode(word) − zero_point), kept as float32. Scale and zero point
-/// of the encoding are per tensor or along its axis.
+/// Real numbers to centered codes (decode(word) − zero_point), kept as float32. Scale and zero
+/// point of the encoding are per tensor or along its axis.
 struct Quantize {
   Encoding encoding;
   /// True (ONNX): round(x/scale) + zero_point; false (QONNX): round(clamp(x/scale + zero_point)).
