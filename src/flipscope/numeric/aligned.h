@@ -1,4 +1,5 @@
-// Arrays that start on a cache line, and whose new elements are not set to zero first.
+// Arrays that start on a cache line (large ones: on a huge page), and whose new elements are not set
+// to zero first.
 #pragma once
 
 #include <cstddef>
@@ -7,17 +8,19 @@
 
 namespace flipscope {
 
+void* allocate_bytes(std::size_t bytes);
+void free_bytes(void* memory);
+
 template <typename T>
 struct CacheLineAllocator {
   using value_type = T;
-  static constexpr std::align_val_t kAlignment{64};
 
   CacheLineAllocator() = default;
   template <typename U>
   CacheLineAllocator(const CacheLineAllocator<U>&) {}
 
-  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kAlignment)); }
-  void deallocate(T* p, std::size_t) { ::operator delete(p, kAlignment); }
+  T* allocate(std::size_t n) { return static_cast<T*>(allocate_bytes(n * sizeof(T))); }
+  void deallocate(T* p, std::size_t) { free_bytes(p); }
 
   template <typename U>
   void construct(U* p) {

@@ -1,5 +1,6 @@
 #include "flipscope/ops/kernels.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -34,21 +35,41 @@ using Vector = hn::Vec<Floats>;
 constexpr int kRows = 6;
 constexpr int kVectors = HWY_TARGET == HWY_AVX2 ? 2 : 4;
 
-template <int Rows, int Vectors>
-void tile(const DotRows& dot, std::int64_t row, int lane) {
+// Activations of this many taps (AVX-512: 24 KiB) stay in the first-level cache while all rows use
+// them; the sums wait in the output meanwhile.
+constexpr std::int64_t kTapsInCache = 96;
+
+// From this many rows on, the activations of a stretch of taps are first copied side by side:
+// planes of 2ⁿ elements would else meet in few sets of the caches.
+constexpr std::int64_t kRowsWorthPacking = 4 * kRows;
+
+/// A stretch of taps for one group of lanes.
+struct Stretch {
+  std::int64_t first = 0;  ///< tap
+  std::int64_t last = 0;
+  int lane = 0;
+  const float* packed = nullptr;  ///< [tap − first][lane of the group], or null
+};
+
+template <int Rows, int Vectors, bool Packed>
+void tile(const DotRows& dot, const Stretch& stretch, std::int64_t row) {
   const Floats f;
   const int width = static_cast<int>(hn::Lanes(f));
+  float* out = dot.out + row * dot.out_step + stretch.lane;
   Vector sum[Rows][Vectors];
   HWY_UNROLL(8)
   for (int r = 0; r < Rows; ++r) {
     const Vector start = hn::Set(f, dot.bias ? dot.bias[row + r] : 0.0f);
     HWY_UNROLL(4)
-    for (int v = 0; v < Vectors; ++v) sum[r][v] = start;
+    for (int v = 0; v < Vectors; ++v) {
+      sum[r][v] = stretch.first == 0 ? start : hn::Load(f, out + r * dot.out_step + v * width);
+    }
   }
   const float* weights = dot.weights + row * dot.row_step;
-  const float* x = dot.x + lane;
-  for (std::int64_t t = 0; t < dot.taps; ++t) {
-    const float* from = x + std::int64_t{dot.element[t]} * dot.lanes;
+  const float* x = Packed ? stretch.packed : dot.x + stretch.lane;
+  for (std::int64_t t = stretch.first; t < stretch.last; ++t) {
+    const float* from = Packed ? x + (t - stretch.first) * (Vectors * width)
+                               : x + std::int64_t{dot.element[t]} * dot.lanes;
     const float* w = weights + dot.weight[t];
     Vector in[Vectors];
     HWY_UNROLL(4)
@@ -64,44 +85,71 @@ void tile(const DotRows& dot, std::int64_t row, int lane) {
   for (int r = 0; r < Rows; ++r) {
     HWY_UNROLL(4)
     for (int v = 0; v < Vectors; ++v) {
-      hn::Store(sum[r][v], f, dot.out + (row + r) * dot.out_step + lane + v * width);
+      hn::Store(sum[r][v], f, out + r * dot.out_step + v * width);
     }
   }
 }
 
-template <int Vectors>
-void all_rows(const DotRows& dot, int lane) {
+template <int Vectors, bool Packed>
+void all_rows(const DotRows& dot, const Stretch& stretch) {
   std::int64_t row = 0;
-  for (; row + kRows <= dot.rows; row += kRows) tile<kRows, Vectors>(dot, row, lane);
+  for (; row + kRows <= dot.rows; row += kRows) tile<kRows, Vectors, Packed>(dot, stretch, row);
   switch (dot.rows - row) {
     case 5:
-      tile<5, Vectors>(dot, row, lane);
+      tile<5, Vectors, Packed>(dot, stretch, row);
       break;
     case 4:
-      tile<4, Vectors>(dot, row, lane);
+      tile<4, Vectors, Packed>(dot, stretch, row);
       break;
     case 3:
-      tile<3, Vectors>(dot, row, lane);
+      tile<3, Vectors, Packed>(dot, stretch, row);
       break;
     case 2:
-      tile<2, Vectors>(dot, row, lane);
+      tile<2, Vectors, Packed>(dot, stretch, row);
       break;
     case 1:
-      tile<1, Vectors>(dot, row, lane);
+      tile<1, Vectors, Packed>(dot, stretch, row);
       break;
     default:
       break;
   }
 }
 
+/// All taps and rows for a group of Vectors vectors of lanes.
+template <int Vectors>
+void lane_group(const DotRows& dot, int lane) {
+  const Floats f;
+  const int width = static_cast<int>(hn::Lanes(f));
+  HWY_ALIGN float packed[kTapsInCache * Vectors * 16];
+  Stretch stretch{.lane = lane};
+  do {
+    stretch.last = std::min(stretch.first + kTapsInCache, dot.taps);
+    if (dot.rows >= kRowsWorthPacking) {
+      for (std::int64_t t = stretch.first; t < stretch.last; ++t) {
+        const float* from = dot.x + std::int64_t{dot.element[t]} * dot.lanes + lane;
+        float* to = packed + (t - stretch.first) * (Vectors * width);
+        HWY_UNROLL(4)
+        for (int v = 0; v < Vectors; ++v) {
+          hn::Store(hn::Load(f, from + v * width), f, to + v * width);
+        }
+      }
+      stretch.packed = packed;
+      all_rows<Vectors, true>(dot, stretch);
+    } else {
+      all_rows<Vectors, false>(dot, stretch);
+    }
+    stretch.first = stretch.last;
+  } while (stretch.first < dot.taps);
+}
+
 void dot_rows_here(const DotRows& dot) {
   const int width = static_cast<int>(hn::Lanes(Floats()));
   int lane = 0;
   for (; lane + kVectors * width <= dot.lanes; lane += kVectors * width) {
-    all_rows<kVectors>(dot, lane);
+    lane_group<kVectors>(dot, lane);
   }
-  for (; lane + 2 * width <= dot.lanes; lane += 2 * width) all_rows<2>(dot, lane);
-  for (; lane < dot.lanes; lane += width) all_rows<1>(dot, lane);
+  for (; lane + 2 * width <= dot.lanes; lane += 2 * width) lane_group<2>(dot, lane);
+  for (; lane < dot.lanes; lane += width) lane_group<1>(dot, lane);
 }
 
 double peak_here() {
