@@ -44,7 +44,7 @@ void describe_inject(Command& command, Options& options) {
   command.option(
       "fail-if", "CONDITION",
       [&](const std::string& text) {
-        options.bar = parse_bar(text);
+        campaign.bar = parse_bar(text);
         options.bar_text = text;
       },
       "Exit 1 if the upper confidence bound of a rate reaches a number: 'sdc>0.01' "
@@ -82,7 +82,8 @@ int inject(const Options& options) {
   progress.clear();
 
   std::optional<bool> broken;
-  if (options.bar && !summary.interrupted) broken = is_broken(*options.bar, summary);
+  const std::optional<Bar>& bar = options.campaign.bar;
+  if (bar && !summary.interrupted) broken = is_broken(*bar, summary);
   if (options.json) {
     print(summary_json(summary, options.store, broken));
   } else if (!options.quiet) {

@@ -22,8 +22,7 @@ struct Options {
   std::string store;                ///< --store, or the one argument of export
   std::vector<std::string> stores;  ///< arguments of merge
   std::string out;
-  std::optional<Bar> bar;  ///< --fail-if
-  std::string bar_text;    ///< its own words
+  std::string bar_text;  ///< --fail-if in its own words
 
   // run
   std::string outputs;

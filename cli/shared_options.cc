@@ -24,10 +24,7 @@ std::vector<double> numbers(const char* name, const std::string& text) {
 }
 
 Part parse_part(const std::string& text) {
-  for (const Part part : {Part::weights, Part::biases, Part::normalization, Part::activations,
-                          Part::operands, Part::inputs}) {
-    if (text == to_string(part)) return part;
-  }
+  if (const std::optional<Part> part = part_named(text)) return *part;
   fail("usage",
        "--in \"{}\" is no part of a network; the parts are weights, biases, normalization, "
        "activations, operands, inputs",

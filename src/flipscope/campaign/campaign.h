@@ -19,6 +19,10 @@
 
 namespace flipscope {
 
+/// --fail-if 'sdc>0.01': the bar is broken when the upper confidence bound of the rate meets the
+/// condition. Rates: sdc (critical), due, non-critical, masked.
+using Bar = Condition;
+
 enum class Arithmetic { exact, fast };
 
 /// Part `index` of `count` of a campaign's chunks, counted from 1 (--shard K/N).
@@ -62,6 +66,7 @@ struct CampaignOptions {
   std::int64_t verify = 0;  ///< faults to run again by the reference
   std::size_t memory = 0;   ///< bytes for golden values; 0: half of the machine's
   int threads = 0;          ///< 0: all cores
+  std::optional<Bar> bar;   ///< one that this campaign can have no rate for is refused at the start
 };
 
 /// `done` of `total` faults of this shard, those found in the store included; `seconds` since this
@@ -111,10 +116,6 @@ class VerificationError : public Error {
  public:
   using Error::Error;
 };
-
-/// --fail-if 'sdc>0.01': the bar is broken when the upper confidence bound of the rate meets the
-/// condition. Rates: sdc (critical), due, non-critical, masked.
-using Bar = Condition;
 
 /// Throws Error where the text is not RATE>NUMBER or RATE>=NUMBER.
 Bar parse_bar(const std::string& text);

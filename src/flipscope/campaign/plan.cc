@@ -104,6 +104,12 @@ void Plan::choose_score() {
     critical_ = parse_condition("--critical", options_.critical, kNames);
     has_decision_ = false;
   }
+  if (options_.bar && options_.bar->name == "sdc" && !has_decision_ && !critical_) {
+    fail(
+        "campaign",
+        "--fail-if sdc: nothing here says which outputs are critical; give --labels, or --critical "
+        "with a condition such as 'delta>0'");
+  }
   scorer_options_.only_correct = options_.count_only_correct;
   if (score_.kind == Kind::emd && !options_.emd_cost.empty()) {
     scorer_options_.emd = EmdSettings{read_ground_distance(options_.emd_cost), {}};

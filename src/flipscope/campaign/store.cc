@@ -1,12 +1,8 @@
 // The file of a campaign, in SQLite.
 #include "flipscope/campaign/store.h"
 
-#include <sqlite3.h>
-
 #include <algorithm>
-#include <bit>
 #include <charconv>
-#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <string_view>
@@ -19,7 +15,6 @@ namespace {
 
 constexpr int kApplicationId = 0x464C4950;  // "FLIP"
 constexpr int kSchemaVersion = 1;
-constexpr int kBusyMilliseconds = 10'000;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -29,126 +24,6 @@ CREATE TABLE chunk(id INTEGER PRIMARY KEY, first INTEGER, rows INTEGER);
 CREATE TABLE fault(fault INTEGER PRIMARY KEY, target INTEGER, idx INTEGER, bit INTEGER, golden, faulty,
                    masked INTEGER, non_critical INTEGER, critical INTEGER, due INTEGER, score);
 )";
-
-[[noreturn]] void fail_sqlite(const std::string& path, sqlite3* database, int code) {
-  switch (code & 0xff) {
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT:
-      fail("store", "{} is not a Flipscope store; give --store another name", path);
-    case SQLITE_FULL:
-      fail("store", "{} cannot be written: the disk is full; make room and run the same again",
-           path);
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-      fail("store", "{} cannot be written: it is read-only", path);
-    case SQLITE_CANTOPEN:
-      fail("store", "{} cannot be opened: check that its folder exists and may be written", path);
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      fail("store", "{} is in use by another run", path);
-    default:
-      fail("store", "{}: {}", path,
-           database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code));
-  }
-}
-
-class Statement {
- public:
-  Statement(const std::string& path, sqlite3* database, const char* sql)
-      : path_(path), database_(database) {
-    check(sqlite3_prepare_v2(database, sql, -1, &statement_, nullptr));
-  }
-  ~Statement() { sqlite3_finalize(statement_); }
-  Statement(const Statement&) = delete;
-  Statement& operator=(const Statement&) = delete;
-
-  void bind(int i, std::int64_t value) { check(sqlite3_bind_int64(statement_, i, value)); }
-  void bind(int i, std::uint64_t value) { bind(i, static_cast<std::int64_t>(value)); }
-  void bind(int i, std::uint32_t value) { bind(i, std::int64_t{value}); }
-  void bind(int i, int value) { bind(i, std::int64_t{value}); }
-  void bind(int i, const std::string& text) {
-    check(sqlite3_bind_text(statement_, i, text.data(), static_cast<int>(text.size()),
-                            SQLITE_TRANSIENT));
-  }
-  void bind(int i, const std::optional<double>& value) {
-    if (!value) {
-      check(sqlite3_bind_null(statement_, i));
-    } else if (std::isnan(*value)) {
-      bind(i, std::string("nan"));
-    } else {
-      check(sqlite3_bind_double(statement_, i, *value));
-    }
-  }
-  void bind_null(int i) { check(sqlite3_bind_null(statement_, i)); }
-
-  /// True where there is a row.
-  bool step() {
-    const int code = sqlite3_step(statement_);
-    if (code == SQLITE_ROW) return true;
-    if (code != SQLITE_DONE) fail_sqlite(path_, database_, code);
-    return false;
-  }
-  void run() {
-    step();
-    check(sqlite3_reset(statement_));
-  }
-
-  bool is_null(int i) const { return sqlite3_column_type(statement_, i) == SQLITE_NULL; }
-  std::int64_t integer(int i) const { return sqlite3_column_int64(statement_, i); }
-  std::string text(int i) const {
-    const unsigned char* const bytes = sqlite3_column_text(statement_, i);
-    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, i));
-    return bytes == nullptr ? std::string()
-                            : std::string(reinterpret_cast<const char*>(bytes), size);
-  }
-  std::optional<double> real(int i) const {
-    switch (sqlite3_column_type(statement_, i)) {
-      case SQLITE_NULL:
-        return {};
-      case SQLITE_TEXT:
-        return std::numeric_limits<double>::quiet_NaN();
-      default:
-        return sqlite3_column_double(statement_, i);
-    }
-  }
-
- private:
-  void check(int code) {
-    if (code != SQLITE_OK) fail_sqlite(path_, database_, code);
-  }
-
-  const std::string& path_;
-  sqlite3* database_;
-  sqlite3_stmt* statement_ = nullptr;
-};
-
-void execute(const std::string& path, sqlite3* database, const char* sql) {
-  const int code = sqlite3_exec(database, sql, nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) fail_sqlite(path, database, code);
-}
-
-/// Rolls back unless committed.
-class Transaction {
- public:
-  Transaction(const std::string& path, sqlite3* database) : path_(path), database_(database) {
-    execute(path_, database_, "BEGIN IMMEDIATE");
-  }
-  ~Transaction() {
-    if (!committed_) sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);
-  }
-  Transaction(const Transaction&) = delete;
-  Transaction& operator=(const Transaction&) = delete;
-
-  void commit() {
-    execute(path_, database_, "COMMIT");
-    committed_ = true;
-  }
-
- private:
-  const std::string& path_;
-  sqlite3* database_;
-  bool committed_ = false;
-};
 
 template <typename T>
 std::string join(const std::vector<T>& numbers) {
@@ -168,73 +43,13 @@ std::vector<T> split(const std::string& text) {
   return numbers;
 }
 
-Part part_named(const std::string& name) {
-  for (const Part part : {Part::weights, Part::biases, Part::normalization, Part::activations,
-                          Part::operands, Part::inputs}) {
-    if (name == to_string(part)) return part;
-  }
-  return Part::none;
-}
-
-/// "what this command says differs from what the store holds", of the first field that does.
-std::string difference(const CampaignRecord& wanted, const CampaignRecord& held) {
-  static constexpr std::string_view kFiles[] = {"model", "samples", "emd-cost", "emd-cells",
-                                                "protect"};
-  // The first fields are the ones that a user is most likely to have changed.
-  std::vector<std::string> names{"semantics", "model", "samples"};
-  for (const auto& [name, value] : wanted.fields) names.push_back(name);
-  for (const std::string& name : names) {
-    const auto mine = wanted.fields.find(name);
-    const auto theirs = held.fields.find(name);
-    if (mine != wanted.fields.end() && theirs != held.fields.end() &&
-        mine->second == theirs->second) {
-      continue;
-    }
-    if (mine == wanted.fields.end() || theirs == held.fields.end() || name == "semantics") {
-      return "it was written by another version of flipscope";
-    }
-    if (std::ranges::find(kFiles, name) != std::end(kFiles)) {
-      return fmt::format("its {} differ{}", name == "samples" ? "samples" : name + " file",
-                         name == "samples" ? "" : "s");
-    }
-    return fmt::format("it has --{} '{}', not '{}'", name, theirs->second, mine->second);
-  }
-  return "its options differ";
-}
-
 }  // namespace
-
-bool FaultRow::same_as(const FaultRow& other) const {
-  const auto same = [](const std::optional<double>& a, const std::optional<double>& b) {
-    if (!a || !b) return a.has_value() == b.has_value();
-    return (std::isnan(*a) && std::isnan(*b)) ||
-           std::bit_cast<std::uint64_t>(*a) == std::bit_cast<std::uint64_t>(*b);
-  };
-  return fault == other.fault && site == other.site && same(golden, other.golden) &&
-         same(faulty, other.faulty) && outcomes == other.outcomes && same(score, other.score);
-}
-
-void Store::Close::operator()(sqlite3* database) const {
-  sqlite3_close_v2(database);
-}
-
-Store::Store(std::string path, int flags) : path_(std::move(path)) {
-  sqlite3* database = nullptr;
-  const int code = sqlite3_open_v2(path_.c_str(), &database, flags, nullptr);
-  database_.reset(database);
-  if (code != SQLITE_OK) fail_sqlite(path_, nullptr, code);
-  sqlite3_busy_timeout(database, kBusyMilliseconds);
-}
-
-Store::~Store() = default;
-Store::Store(Store&&) noexcept = default;
-Store& Store::operator=(Store&&) noexcept = default;
 
 Store Store::open_or_create(const std::string& path, const CampaignRecord& record) {
   if (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path)) {
     fail("store", "{} is not a regular file; name a file for the store", path);
   }
-  Store store(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  Store store(Database::open_or_create(path));
   if (store.is_empty()) {
     store.create(record);
     return store;
@@ -245,72 +60,45 @@ Store Store::open_or_create(const std::string& path, const CampaignRecord& recor
     fail("store", "{} holds another campaign: {}; give --store another name", path,
          difference(record, store.record_));
   }
-  if (sqlite3_db_readonly(store.database_.get(), "main") == 1) {
-    fail_sqlite(path, nullptr, SQLITE_READONLY);
-  }
   return store;
 }
 
 Store Store::open(const std::string& path) {
   if (!std::filesystem::exists(path)) fail("store", "there is no store {}", path);
   if (!std::filesystem::is_regular_file(path)) fail("store", "{} is not a regular file", path);
-  // Only a connection that may write clears SQLite's side files away when it closes.
-  Store store(path, SQLITE_OPEN_READWRITE);
-  const int code =
-      sqlite3_exec(store.database_.get(), "SELECT 1 FROM sqlite_master", nullptr, nullptr, nullptr);
-  const bool cannot = (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_READONLY;
-  if (cannot && !std::filesystem::exists(path + "-wal")) {
-    // The folder may not be written, so there is no room for side files; nobody writes the store.
-    std::string uri = "file:";
-    for (const char c : std::filesystem::absolute(path).string()) {
-      if (c == '%' || c == '?' || c == '#') {
-        uri += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-      } else {
-        uri += c;
-      }
-    }
-    store = Store(uri + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
-    store.path_ = path;
-  }
+  Store store(Database::open_to_read(path));
   store.check_schema();
   store.read_record();
   return store;
 }
 
 bool Store::is_empty() const {
-  Statement count(path_, database_.get(), "SELECT count(*) FROM sqlite_master");
-  count.step();
-  Statement id(path_, database_.get(), "PRAGMA application_id");
-  id.step();
-  return count.integer(0) == 0 && id.integer(0) == 0;
+  return database_.number("SELECT count(*) FROM sqlite_master") == 0 &&
+         database_.number("PRAGMA application_id") == 0;
 }
 
 void Store::check_schema() const {
-  Statement id(path_, database_.get(), "PRAGMA application_id");
-  id.step();
-  if (id.integer(0) != kApplicationId) {
+  if (database_.number("PRAGMA application_id") != kApplicationId) {
     fail("store", "{} is another program's database, not a Flipscope store; name another file",
-         path_);
+         path());
   }
-  Statement version(path_, database_.get(), "PRAGMA user_version");
-  version.step();
-  if (version.integer(0) != kSchemaVersion) {
-    fail("store", "{} has store version {}; this flipscope reads version {}", path_,
-         version.integer(0), kSchemaVersion);
+  const std::int64_t version = database_.number("PRAGMA user_version");
+  if (version != kSchemaVersion) {
+    fail("store", "{} has store version {}; this flipscope reads version {}", path(), version,
+         kSchemaVersion);
   }
 }
 
 void Store::create(const CampaignRecord& record) {
-  sqlite3* const database = database_.get();
-  execute(path_, database, "PRAGMA journal_mode = WAL");
-  execute(path_, database, "PRAGMA synchronous = NORMAL");
+  database_.execute("PRAGMA journal_mode = WAL");
+  database_.execute("PRAGMA synchronous = NORMAL");
   {
-    Transaction transaction(path_, database);
-    if (!is_empty()) fail("store", "{} is in use by another run", path_);
-    execute(path_, database, kSchema);
-    execute(path_, database, fmt::format("PRAGMA application_id = {}", kApplicationId).c_str());
-    execute(path_, database, fmt::format("PRAGMA user_version = {}", kSchemaVersion).c_str());
-    Statement meta(path_, database, "INSERT INTO meta VALUES(?, ?)");
+    Transaction transaction(database_);
+    if (!is_empty()) fail("store", "{} is in use by another run", path());
+    database_.execute(kSchema);
+    database_.execute(fmt::format("PRAGMA application_id = {}", kApplicationId));
+    database_.execute(fmt::format("PRAGMA user_version = {}", kSchemaVersion));
+    Statement meta(database_, "INSERT INTO meta VALUES(?, ?)");
     const auto put = [&](const std::string& key, const auto& value) {
       meta.bind(1, key);
       meta.bind(2, value);
@@ -326,7 +114,7 @@ void Store::create(const CampaignRecord& record) {
     put("has_critical", int{record.has_critical});
     for (const auto& [name, value] : record.fields) put("identity." + name, value);
     for (const auto& [name, value] : record.info) put("info." + name, value);
-    Statement target(path_, database, "INSERT INTO target VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    Statement target(database_, "INSERT INTO target VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     for (std::size_t t = 0; t < record.targets.size(); ++t) {
       const FaultTarget& from = record.targets[t];
       target.bind(1, static_cast<std::int64_t>(t));
@@ -348,7 +136,7 @@ void Store::create(const CampaignRecord& record) {
 
 void Store::read_record() {
   CampaignRecord record;
-  Statement meta(path_, database_.get(), "SELECT key, value FROM meta");
+  Statement meta(database_, "SELECT key, value FROM meta");
   while (meta.step()) {
     const std::string key = meta.text(0);
     const auto number = [&] { return static_cast<std::uint64_t>(meta.integer(1)); };
@@ -367,12 +155,12 @@ void Store::read_record() {
     if (key.starts_with(kIdentity)) record.fields[key.substr(kIdentity.size())] = meta.text(1);
     if (key.starts_with(kInfo)) record.info[key.substr(kInfo.size())] = meta.text(1);
   }
-  Statement target(path_, database_.get(),
+  Statement target(database_,
                    "SELECT part, layer, tensor, shape, elements, width, bits, channel_axis, format "
                    "FROM target ORDER BY id");
   while (target.step()) {
     FaultTarget read;
-    read.part = part_named(target.text(0));
+    read.part = part_named(target.text(0)).value_or(Part::none);
     read.layer = target.text(1);
     read.tensor = target.text(2);
     read.shape = split<std::int64_t>(target.text(3));
@@ -387,35 +175,33 @@ void Store::read_record() {
 }
 
 std::optional<double> Store::golden_score() const {
-  Statement statement(path_, database_.get(), "SELECT value FROM meta WHERE key = 'golden_score'");
+  Statement statement(database_, "SELECT value FROM meta WHERE key = 'golden_score'");
   if (!statement.step()) return {};
   return statement.real(0);
 }
 
 void Store::set_golden_score(double score) {
-  Statement statement(path_, database_.get(),
-                      "INSERT OR REPLACE INTO meta VALUES('golden_score', ?)");
+  Statement statement(database_, "INSERT OR REPLACE INTO meta VALUES('golden_score', ?)");
   statement.bind(1, std::optional(score));
   statement.run();
 }
 
 std::vector<std::uint64_t> Store::done_chunks() const {
   std::vector<std::uint64_t> chunks;
-  Statement statement(path_, database_.get(), "SELECT id FROM chunk ORDER BY id");
+  Statement statement(database_, "SELECT id FROM chunk ORDER BY id");
   while (statement.step()) chunks.push_back(static_cast<std::uint64_t>(statement.integer(0)));
   return chunks;
 }
 
 std::uint64_t Store::done_rows() const {
-  Statement statement(path_, database_.get(), "SELECT coalesce(sum(rows), 0) FROM chunk");
+  Statement statement(database_, "SELECT coalesce(sum(rows), 0) FROM chunk");
   statement.step();
   return static_cast<std::uint64_t>(statement.integer(0));
 }
 
 void Store::write_chunk(std::uint64_t chunk, std::span<const FaultRow> rows) {
-  sqlite3* const database = database_.get();
-  Transaction transaction(path_, database);
-  Statement insert(path_, database,
+  Transaction transaction(database_);
+  Statement insert(database_,
                    "INSERT OR REPLACE INTO fault VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   for (const FaultRow& row : rows) {
     insert.bind(1, row.fault);
@@ -439,7 +225,7 @@ void Store::write_chunk(std::uint64_t chunk, std::span<const FaultRow> rows) {
     insert.bind(11, std::optional(row.score));
     insert.run();
   }
-  Statement done(path_, database, "INSERT OR REPLACE INTO chunk VALUES(?, ?, ?)");
+  Statement done(database_, "INSERT OR REPLACE INTO chunk VALUES(?, ?, ?)");
   done.bind(1, chunk);
   done.bind(2, chunk * record_.chunk_rows);
   done.bind(3, static_cast<std::uint64_t>(rows.size()));
@@ -450,7 +236,7 @@ void Store::write_chunk(std::uint64_t chunk, std::span<const FaultRow> rows) {
 void Store::for_each_row(const std::function<void(const FaultRow&)>& visit, std::uint64_t first,
                          std::uint64_t count) const {
   Statement select(
-      path_, database_.get(),
+      database_,
       "SELECT fault, target, idx, bit, golden, faulty, masked, non_critical, critical, "
       "due, score FROM fault WHERE fault >= ? AND fault - ? < ? ORDER BY fault");
   select.bind(1, first);
@@ -475,7 +261,7 @@ void Store::for_each_row(const std::function<void(const FaultRow&)>& visit, std:
 }
 
 Store::Totals Store::totals() const {
-  Statement sum(path_, database_.get(),
+  Statement sum(database_,
                 "SELECT count(*), coalesce(sum(masked), 0), coalesce(sum(non_critical), 0), "
                 "coalesce(sum(critical), 0), coalesce(sum(due), 0) FROM fault");
   sum.step();

@@ -8,49 +8,16 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "flipscope/fault/fault_space.h"
-#include "flipscope/score/outcome.h"
-
-struct sqlite3;
+#include "flipscope/campaign/database.h"
+#include "flipscope/campaign/record.h"
 
 namespace flipscope {
-
-/// What a store knows about its campaign before the first row.
-struct CampaignRecord {
-  std::string identity;
-  std::map<std::string, std::string> fields;  ///< what the identity is made of
-  std::map<std::string, std::string>
-      info;                          ///< model, inputs, … as typed: for people, and later verbs
-  std::vector<FaultTarget> targets;  ///< of the encodings the width alone
-  std::vector<std::string> formats;  ///< [target] its encoding, for people
-  std::uint64_t rows = 0;
-  std::uint64_t chunk_rows = 1;
-  std::uint64_t population = 0;  ///< as Selection::population()
-  std::int64_t samples = 0;
-  std::uint64_t seed = 0;
-  bool trials = false;
-  bool has_critical = false;  ///< the critical column has numbers
-
-  std::uint64_t chunks() const { return (rows + chunk_rows - 1) / chunk_rows; }
-};
-
-struct FaultRow {
-  std::uint64_t fault = 0;
-  std::optional<FaultSite> site;  ///< empty for a trial
-  std::optional<double> golden, faulty;
-  OutcomeCounts outcomes;
-  double score = 0;
-
-  /// All fields, NaN equal to itself.
-  bool same_as(const FaultRow& other) const;
-};
 
 class Store {
  public:
@@ -61,11 +28,7 @@ class Store {
   /// A store as it is, to be read. Throws Error where there is none.
   static Store open(const std::string& path);
 
-  ~Store();
-  Store(Store&&) noexcept;
-  Store& operator=(Store&&) noexcept;
-
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return database_.path(); }
   const CampaignRecord& record() const { return record_; }
 
   std::optional<double> golden_score() const;
@@ -89,18 +52,13 @@ class Store {
   Totals totals() const;
 
  private:
-  struct Close {
-    void operator()(sqlite3* database) const;
-  };
-
-  Store(std::string path, int flags);
+  explicit Store(Database database) : database_(std::move(database)) {}
   void create(const CampaignRecord& record);
   void read_record();
   bool is_empty() const;
   void check_schema() const;
 
-  std::string path_;
-  std::unique_ptr<sqlite3, Close> database_;
+  Database database_;
   CampaignRecord record_;
 };
 

@@ -1,6 +1,7 @@
 #include "flipscope/engine/golden.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 
 namespace flipscope {
@@ -53,7 +54,12 @@ Block run_golden(const Program& program, const float* inputs, std::int64_t first
                  bool keep_all) {
   const Graph& graph = *program.graph;
   assert(samples > 0 && graph.inputs.size() == 1);
-  Block block{.first = first, .samples = samples, .lanes = lanes_of(samples), .values = {}};
+  static std::atomic<std::uint64_t> blocks{0};
+  Block block{.serial = ++blocks,
+              .first = first,
+              .samples = samples,
+              .lanes = lanes_of(samples),
+              .values = {}};
   block.values.resize(graph.values.size());
 
   const int input = graph.inputs[0];

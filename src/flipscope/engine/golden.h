@@ -15,7 +15,8 @@ inline constexpr int kBlockSamples = 64;
 /// One block of samples with every value of the graph, [value][element][lane]. Lanes beyond
 /// `samples` repeat the last sample.
 struct Block {
-  std::int64_t first = 0;  ///< number of its first sample
+  std::uint64_t serial = 0;  ///< of its own among all blocks of the process
+  std::int64_t first = 0;    ///< number of its first sample
   int samples = 0;
   int lanes = 0;  ///< samples rounded up to kLaneGroup
   std::vector<AlignedVector<float>> values;

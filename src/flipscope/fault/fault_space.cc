@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -13,6 +14,9 @@
 
 namespace flipscope {
 namespace {
+
+constexpr Part kParts[] = {Part::weights,     Part::biases,   Part::normalization,
+                           Part::activations, Part::operands, Part::inputs};
 
 /// Axis of the constant operand that counts the output channels of a weighted node, −1: none.
 int constant_channel_axis(const Node& node, std::size_t input, const Shape& shape) {
@@ -204,10 +208,16 @@ std::uint64_t FaultSpace::number(const FaultSite& site) const {
          static_cast<std::uint64_t>(bit - bits.begin());
 }
 
+std::optional<Part> part_named(std::string_view name) {
+  for (const Part part : kParts) {
+    if (name == to_string(part)) return part;
+  }
+  return {};
+}
+
 FaultSpace whole_space(const Graph& graph) {
   FaultSpaceOptions everything;
-  everything.parts = {Part::inputs, Part::activations,   Part::weights,
-                      Part::biases, Part::normalization, Part::operands};
+  everything.parts.assign(std::begin(kParts), std::end(kParts));
   return FaultSpace(graph, everything);
 }
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "flipscope/fault/fault.h"
@@ -25,6 +27,9 @@ struct FaultTarget {
   Shape shape;            ///< as stored, C order; operands: one axis
   int channel_axis = -1;  ///< axis of `shape` that counts output channels; −1: none
 };
+
+/// The part that to_string() calls so.
+std::optional<Part> part_named(std::string_view name);
 
 /// What --in, --layers and --bits say.
 struct FaultSpaceOptions {

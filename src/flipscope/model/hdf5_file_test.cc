@@ -8,8 +8,8 @@
 
 #include "flipscope/model/file_bytes.h"
 #include "flipscope/model/model.h"
-#include "flipscope/numeric/error.h"
 #include "flipscope/numeric/test_data.h"
+#include "flipscope/numeric/test_error.h"
 
 namespace flipscope {
 namespace {
@@ -24,13 +24,8 @@ TEST(Hdf5File, FilesThatAreNotHdf5AreErrors) {
   const std::string file = scratch_file();
   for (const std::string bytes : {"", "not HDF5", "\x89HDF\r\n\x1a\n"}) {
     write_file_atomically(file, bytes);
-    try {
-      read_hdf5(file);
-      FAIL() << "no error";
-    } catch (const Error& error) {
-      EXPECT_EQ(std::string(error.what()),
-                "[keras] " + file + ": not a sound HDF5 file: the HDF5 library cannot read it");
-    }
+    EXPECT_EQ(message_of([&] { read_hdf5(file); }),
+              "[keras] " + file + ": not a sound HDF5 file: the HDF5 library cannot read it");
   }
   std::filesystem::remove(file);
 }

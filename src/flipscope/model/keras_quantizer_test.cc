@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "flipscope/numeric/error.h"
+#include "flipscope/numeric/test_error.h"
 
 namespace flipscope {
 namespace {
@@ -27,17 +27,14 @@ QuantizedTensor quantize(const std::string& text, const Shape& shape, std::vecto
 using Doubles = std::vector<double>;
 
 std::string error_of(const std::string& text, bool activation = false) {
-  try {
+  return message_of([&] {
     if (activation) {
       GraphBuilder builder("keras", Layout::channel_last);
       quantize_activation(builder, "n", builder.add_input("x", {1, 2}), from_text(text));
     } else {
       quantize(text, {2, 1}, {0.5, 1});
     }
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  });
 }
 
 TEST(KerasQuantizer, TakesArgumentsByPositionAndName) {

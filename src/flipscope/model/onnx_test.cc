@@ -11,8 +11,9 @@
 #include "flipscope/model/file_bytes.h"
 #include "flipscope/model/model.h"
 #include "flipscope/model/npy.h"
-#include "flipscope/model/onnx_test_run.h"
+#include "flipscope/model/run_graph.h"
 #include "flipscope/numeric/test_data.h"
+#include "flipscope/numeric/test_error.h"
 
 namespace flipscope {
 namespace {
@@ -65,12 +66,7 @@ Graph convert(const OnnxModel& model, const OnnxOptions& options = {}) {
 }
 
 std::string error_of(const OnnxModel& model) {
-  try {
-    convert(model);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return message_of([&] { convert(model); });
 }
 
 const StoredTensor* stored(const Graph& graph, const std::string& name) {

@@ -7,6 +7,7 @@
 #include "flipscope/model/npy.h"
 #include "flipscope/model/test_files.h"
 #include "flipscope/numeric/test_data.h"
+#include "flipscope/numeric/test_error.h"
 
 namespace flipscope {
 namespace {

@@ -1,4 +1,4 @@
-// Small files that tests make, and the messages of errors.
+// Small files that tests make.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,8 +10,6 @@
 #include <string>
 #include <string_view>
 
-#include "flipscope/numeric/error.h"
-
 namespace flipscope {
 
 /// Writes the bytes to a file of this name in a folder of this process; gives its path.
@@ -20,17 +18,6 @@ inline std::string temporary_file(const std::string& name, std::string_view byte
   std::ofstream file(path, std::ios::binary);
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   return path;
-}
-
-/// What the Error says that `action` throws; "" where it throws none.
-template <typename Action>
-std::string message_of(Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 /// The bytes with a few of them changed, dropped, or the end cut off.
@@ -50,11 +37,6 @@ inline std::string corrupted(std::string bytes, std::mt19937_64& random) {
       }
   }
   return bytes;
-}
-
-/// True for one line that begins with a part in brackets.
-inline bool is_one_line(const std::string& message) {
-  return message.starts_with("[") && message.find('\n') == std::string::npos;
 }
 
 }  // namespace flipscope

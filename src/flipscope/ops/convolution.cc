@@ -254,6 +254,76 @@ Shape output_shape(const TransposedConvolution& op, std::span<const Shape> input
   return y;
 }
 
+void add_change(const Convolution& op, const Shape& x_shape, const View<float>& w,
+                const Shape& out_shape, std::span<const std::int64_t> channels, const float* change,
+                const float* start, float* out, int lanes) {
+  assert(op.groups == 1 && x_shape[0] == 1);
+  static const Accumulation kPlainSum;
+  const Geometry g = geometry(op, x_shape, *w.shape, out_shape);
+  std::vector<SpatialTap> taps, previous;
+  Taps all;
+  Shape position(spatial_rank(out_shape), 0);
+  std::int64_t at = 0;
+  do {
+    spatial_taps(op, x_shape, *w.shape, position, taps);
+    if (!same_pattern(taps, previous)) {
+      all.clear();
+      for (std::size_t k = 0; k < channels.size(); ++k) {
+        for (const SpatialTap& tap : taps) {
+          all.add(static_cast<std::int64_t>(k) * g.in_plane + tap.plane - taps.front().plane,
+                  channels[k] * g.channel_step + tap.kernel);
+        }
+      }
+      previous = taps;
+    }
+    dot(Dot<float>{.x = {change, &x_shape},
+                   .x_first = taps.empty() ? 0 : taps.front().plane,
+                   .w = w,
+                   .row_step = g.row_step,
+                   .taps = &all,
+                   .start = start + at * lanes,
+                   .rows = g.out_channels,
+                   .out = out + at * lanes,
+                   .out_step = g.out_plane * lanes,
+                   .accumulation = &kPlainSum,
+                   .lanes = lanes});
+    ++at;
+  } while (next(position, out_shape, 2));
+}
+
+void add_weight_change(const Convolution& op, const View<float>& x, const Shape& w_shape,
+                       const Shape& out_shape, std::int64_t element, float change, float* sum,
+                       int lanes) {
+  const Shape& x_shape = *x.shape;
+  const Geometry g = geometry(op, x_shape, w_shape, out_shape);
+  const std::int64_t group = element / g.row_step / g.out_per_group;
+  const std::int64_t channel = group * g.in_per_group + element % g.row_step / g.channel_step;
+  const float* plane = x.data + channel * g.in_plane * lanes;
+  Shape kernel_at(spatial_rank(x_shape));
+  std::int64_t rest = element % g.kernel;
+  for (std::size_t i = kernel_at.size(); i-- > 0;) {
+    kernel_at[i] = rest % w_shape[i + 2];
+    rest /= w_shape[i + 2];
+  }
+  Shape position(spatial_rank(out_shape), 0);
+  float* out = sum;
+  do {
+    std::int64_t from = 0;
+    bool inside = true;
+    for (std::size_t i = 0; i < position.size() && inside; ++i) {
+      const std::int64_t p =
+          position[i] * op.stride[i] + kernel_at[i] * op.dilation[i] - op.pad_begin[i];
+      inside = p >= 0 && p < x_shape[i + 2];
+      from = from * x_shape[i + 2] + p;
+    }
+    if (inside) {
+      const float* read = plane + from * lanes;
+      for (int lane = 0; lane < lanes; ++lane) out[lane] += change * read[lane];
+    }
+    out += lanes;
+  } while (next(position, out_shape, 2));
+}
+
 template <typename T>
 void forward_channels(const Convolution& op, std::span<const View<T>> inputs,
                       const Shape& out_shape, T* out, int lanes, std::int64_t first,

@@ -29,4 +29,18 @@ void forward_channels(const TransposedConvolution& op, std::span<const View<T>> 
                       const Shape& out_shape, T* out, int lanes, std::int64_t first,
                       std::int64_t last);
 
+/// Adds the effect of changed input channels to sums: out = start + Σ w·change over the given input
+/// channels (ascending), where change [channel][plane][lane] holds new minus old. `start` and `out`
+/// are [M][plane][lane] of a batch of one. One group; the result has the bits of a recomputation
+/// where all sums are exact, and no rescale is applied.
+void add_change(const Convolution& op, const Shape& x_shape, const View<float>& w,
+                const Shape& out_shape, std::span<const std::int64_t> channels, const float* change,
+                const float* start, float* out, int lanes);
+
+/// Adds change·x to the sums of one output channel, for weight `element` (index into w) that
+/// changed by `change`: sum [plane][lane] of that channel, in place. Exact sums only.
+void add_weight_change(const Convolution& op, const View<float>& x, const Shape& w_shape,
+                       const Shape& out_shape, std::int64_t element, float change, float* sum,
+                       int lanes);
+
 }  // namespace flipscope

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "flipscope/numeric/aligned.h"
 #include "flipscope/numeric/error.h"
@@ -23,7 +24,7 @@ AlignedVector<float> random_numbers(std::size_t count, std::uint64_t stream) {
 
 TEST(Kernels, DotRowsEqualsThePortableLoopBitForBit) {
   const AlignedVector<float> x = random_numbers(40 * 112, 1), w = random_numbers(15 * 60, 2),
-                             b = random_numbers(15, 3);
+                             b = random_numbers(15, 3), start = random_numbers(15 * 112, 4);
   std::vector<std::int32_t> element, weight;
   for (int t = 0; t < 60; ++t) {
     element.push_back((t * 7) % 40);
@@ -39,6 +40,7 @@ TEST(Kernels, DotRowsEqualsThePortableLoopBitForBit) {
                   .row_step = 60,
                   .taps = 60,
                   .bias = rows % 2 ? b.data() : nullptr,
+                  .start = rows % 3 ? nullptr : start.data(),
                   .rows = rows,
                   .out = fast.data(),
                   .out_step = 112,
@@ -48,6 +50,32 @@ TEST(Kernels, DotRowsEqualsThePortableLoopBitForBit) {
       dot_rows_portable(dot);
       ASSERT_EQ(std::memcmp(fast.data(), plain.data(), fast.size() * sizeof(float)), 0)
           << lanes << " lanes, " << rows << " rows";
+    }
+  }
+}
+
+TEST(Kernels, QuantizeRowEqualsThePortableLoopBitForBit) {
+  AlignedVector<float> x = random_numbers(64 * 16, 5), fast(x.size()), plain(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] *= static_cast<float>(1 << (i % 9));
+  x[0] = std::numeric_limits<float>::quiet_NaN();
+  x[1] = std::numeric_limits<float>::infinity();
+  x[2] = -x[1];
+  x[3] = -0.0f;
+  for (int k = 4; k < 40; ++k) x[k] = static_cast<float>(k - 20) * 0.125f;  // ties
+  for (const bool round_first : {false, true}) {
+    for (const float zero : {0.0f, 3.0f}) {
+      QuantizeRow row{.x = x.data(),
+                      .out = fast.data(),
+                      .count = static_cast<std::int64_t>(x.size()),
+                      .scale = 0.25f,
+                      .zero = zero,
+                      .lowest = -8,
+                      .highest = 7,
+                      .round_first = round_first};
+      quantize_row(row);
+      row.out = plain.data();
+      quantize_row_portable(row);
+      ASSERT_EQ(std::memcmp(fast.data(), plain.data(), fast.size() * sizeof(float)), 0);
     }
   }
 }

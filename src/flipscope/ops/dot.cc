@@ -33,6 +33,10 @@ void dot_general(const Dot<T>& d) {
     const int lanes = std::min(kGroup, d.lanes - first);
     for (std::int64_t row = 0; row < d.rows; ++row) {
       sum.fill(S{0});
+      if (d.start) {
+        const T* start = d.start + row * d.out_step + first;
+        for (int l = 0; l < lanes; ++l) sum[l] = static_cast<S>(start[l]);
+      }
       if (d.bias.shape) {
         const std::int64_t i = d.bias_first + row * d.bias_step;
         for (int l = 0; l < lanes; ++l) {
@@ -76,6 +80,7 @@ void dot_fast(const Dot<float>& d) {
                    .row_step = d.row_step,
                    .taps = static_cast<std::int64_t>(d.taps->element.size()),
                    .bias = d.bias.shape ? d.bias.data + d.bias_first : nullptr,
+                   .start = d.start,
                    .rows = d.rows,
                    .out = d.out,
                    .out_step = d.out_step,
@@ -83,9 +88,8 @@ void dot_fast(const Dot<float>& d) {
   const std::vector<double>& scale = d.accumulation->rescale;
   if (scale.empty()) return;
   for (std::int64_t row = 0; row < d.rows; ++row) {
-    const double factor = scale.size() == 1 ? scale[0] : scale[d.channel + row];
     float* out = d.out + row * d.out_step;
-    for (int l = 0; l < d.lanes; ++l) out[l] = static_cast<float>(out[l] * factor);
+    rescale_row(scale[scale.size() == 1 ? 0 : d.channel + row], out, d.lanes, out);
   }
 }
 
@@ -104,6 +108,16 @@ void dot(const Dot<T>& d) {
     }
   } else {
     dot_general<T>(d);
+  }
+}
+
+void rescale_row(double factor, const float* sums, std::int64_t count, float* out) {
+  const auto narrow = static_cast<float>(factor);
+  if (narrow == factor) {
+    // The product of two float32 numbers is exact in double: both ways round once.
+    for (std::int64_t i = 0; i < count; ++i) out[i] = sums[i] * narrow;
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(sums[i] * factor);
   }
 }
 

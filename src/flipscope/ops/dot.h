@@ -37,6 +37,7 @@ struct Dot {
   View<T> bias;  ///< a null shape: none
   std::int64_t bias_first = 0;
   std::int64_t bias_step = 1;
+  const T* start = nullptr;  ///< if not null, the sums start from start[r·out_step + lane]
   std::int64_t rows = 0;
   T* out = nullptr;
   std::int64_t out_step = 0;
@@ -47,5 +48,8 @@ struct Dot {
 
 template <typename T>
 void dot(const Dot<T>& d);
+
+/// out[i] = float32(double(sums[i])·factor).
+void rescale_row(double factor, const float* sums, std::int64_t count, float* out);
 
 }  // namespace flipscope

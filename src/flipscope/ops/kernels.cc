@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cmath>
 
+#include "flipscope/ops/rounding.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "flipscope/ops/kernels.cc"
 #include <hwy/foreach_target.h>
@@ -19,6 +21,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 void dot_rows_here(const DotRows& dot) {
   dot_rows_portable(dot);
+}
+
+void quantize_row_here(const QuantizeRow& row) {
+  quantize_row_portable(row);
 }
 
 double peak_here() {
@@ -56,13 +62,17 @@ void tile(const DotRows& dot, const Stretch& stretch, std::int64_t row) {
   const Floats f;
   const int width = static_cast<int>(hn::Lanes(f));
   float* out = dot.out + row * dot.out_step + stretch.lane;
+  const float* from_memory = out;
+  if (stretch.first == 0) {
+    from_memory = dot.start ? dot.start + row * dot.out_step + stretch.lane : nullptr;
+  }
   Vector sum[Rows][Vectors];
   HWY_UNROLL(8)
   for (int r = 0; r < Rows; ++r) {
-    const Vector start = hn::Set(f, dot.bias ? dot.bias[row + r] : 0.0f);
+    const Vector bias = hn::Set(f, dot.bias ? dot.bias[row + r] : 0.0f);
     HWY_UNROLL(4)
     for (int v = 0; v < Vectors; ++v) {
-      sum[r][v] = stretch.first == 0 ? start : hn::Load(f, out + r * dot.out_step + v * width);
+      sum[r][v] = from_memory ? hn::Load(f, from_memory + r * dot.out_step + v * width) : bias;
     }
   }
   const float* weights = dot.weights + row * dot.row_step;
@@ -152,6 +162,24 @@ void dot_rows_here(const DotRows& dot) {
   for (; lane < dot.lanes; lane += width) lane_group<1>(dot, lane);
 }
 
+void quantize_row_here(const QuantizeRow& row) {
+  const Floats f;
+  const auto width = static_cast<std::int64_t>(hn::Lanes(f));
+  const Vector scale = hn::Set(f, row.scale), zero = hn::Set(f, row.zero);
+  const Vector lowest = hn::Set(f, row.lowest), highest = hn::Set(f, row.highest);
+  for (std::int64_t i = 0; i < row.count; i += width) {
+    const Vector x = hn::LoadU(f, row.x + i);
+    Vector code = hn::Div(x, scale);
+    if (row.round_first) {
+      code = hn::Min(hn::Max(hn::Add(hn::Round(code), zero), lowest), highest);
+    } else {
+      code = hn::Round(hn::Min(hn::Max(hn::Add(code, zero), lowest), highest));
+    }
+    code = hn::Add(hn::Sub(code, zero), hn::Zero(f));
+    hn::StoreU(hn::IfThenElse(hn::Eq(x, x), code, x), f, row.out + i);
+  }
+}
+
 double peak_here() {
   const Floats f;
   constexpr int kChains = 12;
@@ -192,6 +220,7 @@ HWY_AFTER_NAMESPACE();
 namespace flipscope {
 
 HWY_EXPORT(dot_rows_here);
+HWY_EXPORT(quantize_row_here);
 HWY_EXPORT(peak_here);
 HWY_EXPORT(name_here);
 
@@ -202,13 +231,29 @@ void dot_rows(const DotRows& dot) {
 void dot_rows_portable(const DotRows& dot) {
   for (std::int64_t row = 0; row < dot.rows; ++row) {
     float* out = dot.out + row * dot.out_step;
-    const float start = dot.bias ? dot.bias[row] : 0.0f;
-    for (int lane = 0; lane < dot.lanes; ++lane) out[lane] = start;
+    const float bias = dot.bias ? dot.bias[row] : 0.0f;
+    for (int lane = 0; lane < dot.lanes; ++lane) {
+      out[lane] = dot.start ? dot.start[row * dot.out_step + lane] : bias;
+    }
     for (std::int64_t t = 0; t < dot.taps; ++t) {
       const float w = dot.weights[row * dot.row_step + dot.weight[t]];
       const float* x = dot.x + std::int64_t{dot.element[t]} * dot.lanes;
       for (int lane = 0; lane < dot.lanes; ++lane) out[lane] = std::fma(w, x[lane], out[lane]);
     }
+  }
+}
+
+void quantize_row(const QuantizeRow& row) {
+  HWY_DYNAMIC_DISPATCH(quantize_row_here)(row);
+}
+
+void quantize_row_portable(const QuantizeRow& row) {
+  const auto clamp = [&](float x) { return std::min(std::max(x, row.lowest), row.highest); };
+  for (std::int64_t i = 0; i < row.count; ++i) {
+    const float x = row.x[i], scaled = x / row.scale;
+    const float code = row.round_first ? clamp(round_half_even(scaled) + row.zero)
+                                       : round_half_even(clamp(scaled + row.zero));
+    row.out[i] = std::isnan(x) ? x : code - row.zero + 0.0f;
   }
 }
 

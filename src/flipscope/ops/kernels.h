@@ -21,7 +21,8 @@ struct DotRows {
   const std::int32_t* weight = nullptr;  ///< [taps]
   std::int64_t row_step = 0;
   std::int64_t taps = 0;
-  const float* bias = nullptr;  ///< [rows], or null: 0
+  const float* bias = nullptr;   ///< [rows], or null: 0
+  const float* start = nullptr;  ///< if not null, sums start from start[r·out_step + l]
   std::int64_t rows = 0;
   float* out = nullptr;
   std::int64_t out_step = 0;
@@ -32,6 +33,20 @@ void dot_rows(const DotRows& dot);
 
 /// The same in plain loops of std::fma: what dot_rows() must equal bit for bit.
 void dot_rows_portable(const DotRows& dot);
+
+/// Centered codes of `count` numbers under a saturating integer format with one scale, rounding
+/// half to even: round_first ? clamp(round(x/scale) + zero) − zero : round(clamp(x/scale + zero)) −
+/// zero. NaN stays NaN; a code of 0 is +0.
+struct QuantizeRow {
+  const float* x = nullptr;
+  float* out = nullptr;
+  std::int64_t count = 0;  ///< a multiple of kLaneGroup
+  float scale = 1, zero = 0, lowest = 0, highest = 0;
+  bool round_first = true;
+};
+
+void quantize_row(const QuantizeRow& row);
+void quantize_row_portable(const QuantizeRow& row);
 
 /// Name of the instruction set that dot_rows() runs on: "AVX3", "AVX2", "portable".
 const char* instruction_set();

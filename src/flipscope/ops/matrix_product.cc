@@ -121,6 +121,26 @@ void forward_channels(const MatrixProduct& op, std::span<const View<T>> inputs, 
   }
 }
 
+void add_change(const View<float>& w, std::span<const std::int64_t> elements, const float* change,
+                const float* start, float* out, int lanes) {
+  static const Accumulation kPlainSum;
+  const std::int64_t columns = w.shape->back();
+  Taps taps;
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    taps.add(static_cast<std::int64_t>(i), elements[i] * columns);
+  }
+  dot(Dot<float>{.x = {change, w.shape},
+                 .w = w,
+                 .row_step = 1,
+                 .taps = &taps,
+                 .start = start,
+                 .rows = columns,
+                 .out = out,
+                 .out_step = lanes,
+                 .accumulation = &kPlainSum,
+                 .lanes = lanes});
+}
+
 template <typename T>
 void forward(const MatrixProduct& op, std::span<const View<T>> inputs, const Shape& out_shape,
              T* out, int lanes) {

@@ -20,4 +20,10 @@ void forward_channels(const MatrixProduct& op, std::span<const View<T>> inputs,
                       const Shape& out_shape, T* out, int lanes, std::int64_t first,
                       std::int64_t last);
 
+/// out [N][lane] = start + Σ w[k,n]·change[i] over the changed inputs k = elements[i] of a product
+/// of one row, [1,K] times w [K,N]: the bits of a recomputation where all sums are exact. No
+/// rescale.
+void add_change(const View<float>& w, std::span<const std::int64_t> elements, const float* change,
+                const float* start, float* out, int lanes);
+
 }  // namespace flipscope

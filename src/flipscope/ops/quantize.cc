@@ -2,9 +2,11 @@
 #include "flipscope/ops/quantize.h"
 
 #include <cmath>
+#include <type_traits>
 
 #include "flipscope/numeric/error.h"
 #include "flipscope/ops/index.h"
+#include "flipscope/ops/kernels.h"
 #include "flipscope/ops/rounding.h"
 #include "flipscope/ops/rows.h"
 
@@ -67,6 +69,18 @@ void saturate(const Quantize& op, T scale, T zero_point, const T* x, T* out, std
 
 template <typename T>
 void saturate(const Quantize& op, T scale, T zero_point, const T* x, T* out, std::int64_t n) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (op.encoding.format.rounding == Rounding::half_even && n % kLaneGroup == 0) {
+      return quantize_row(QuantizeRow{.x = x,
+                                      .out = out,
+                                      .count = n,
+                                      .scale = scale,
+                                      .zero = zero_point,
+                                      .lowest = static_cast<T>(lowest(op.encoding.format)),
+                                      .highest = static_cast<T>(highest(op.encoding.format)),
+                                      .round_first = op.round_first});
+    }
+  }
   switch (op.encoding.format.rounding) {
     case Rounding::half_even:
       return saturate<Rounding::half_even>(op, scale, zero_point, x, out, n);

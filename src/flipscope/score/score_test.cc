@@ -8,6 +8,7 @@
 #include "flipscope/model/csv.h"
 #include "flipscope/model/test_files.h"
 #include "flipscope/numeric/test_data.h"
+#include "flipscope/numeric/test_error.h"
 
 namespace flipscope {
 namespace {

@@ -1,4 +1,4 @@
-// For tests: runs a Graph node by node, all lanes alike, and reads sample files.
+// For tests: runs a Graph node by node, all lanes alike.
 #pragma once
 
 #include <gtest/gtest.h>

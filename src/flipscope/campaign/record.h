@@ -1,0 +1,49 @@
+// What a store holds: the record of its campaign, and a row for each fault.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flipscope/fault/fault_space.h"
+#include "flipscope/score/outcome.h"
+
+namespace flipscope {
+
+/// What a store knows about its campaign before the first row.
+struct CampaignRecord {
+  std::string identity;
+  std::map<std::string, std::string> fields;  ///< what the identity is made of
+  std::map<std::string, std::string>
+      info;                          ///< model, inputs, … as typed: for people, and later verbs
+  std::vector<FaultTarget> targets;  ///< of the encodings the width alone
+  std::vector<std::string> formats;  ///< [target] its encoding, for people
+  std::uint64_t rows = 0;
+  std::uint64_t chunk_rows = 1;
+  std::uint64_t population = 0;  ///< as Selection::population()
+  std::int64_t samples = 0;
+  std::uint64_t seed = 0;
+  bool trials = false;
+  bool has_critical = false;  ///< the critical column has numbers
+
+  std::uint64_t chunks() const { return (rows + chunk_rows - 1) / chunk_rows; }
+};
+
+/// In what a campaign that is wanted is not the one that a store holds: a clause about the latter,
+/// of the first field that differs.
+std::string difference(const CampaignRecord& wanted, const CampaignRecord& held);
+
+struct FaultRow {
+  std::uint64_t fault = 0;
+  std::optional<FaultSite> site;  ///< empty for a trial
+  std::optional<double> golden, faulty;
+  OutcomeCounts outcomes;
+  double score = 0;
+
+  /// All fields, NaN equal to itself.
+  bool same_as(const FaultRow& other) const;
+};
+
+}  // namespace flipscope

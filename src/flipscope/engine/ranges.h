@@ -1,0 +1,51 @@
+// Sets of elements, as ascending ranges that do not touch.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace flipscope {
+
+/// Elements first … last − 1.
+struct Range {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+
+  bool operator==(const Range&) const = default;
+};
+
+using Ranges = std::vector<Range>;
+
+/// Adds a range that starts at or after the start of the set's last one.
+inline void append(Ranges& set, Range more) {
+  if (more.first >= more.last) return;
+  if (!set.empty() && more.first <= set.back().last) {
+    set.back().last = std::max(set.back().last, more.last);
+  } else {
+    set.push_back(more);
+  }
+}
+
+inline Ranges united(const Ranges& a, const Ranges& b) {
+  Ranges all;
+  std::size_t i = 0, k = 0;
+  while (i < a.size() || k < b.size()) {
+    const bool from_a = k == b.size() || (i < a.size() && a[i].first <= b[k].first);
+    append(all, from_a ? a[i++] : b[k++]);
+  }
+  return all;
+}
+
+/// Every block of `size` elements that the set meets, by number.
+inline std::vector<std::int64_t> blocks_met(const Ranges& set, std::int64_t size) {
+  std::vector<std::int64_t> met;
+  for (const Range& range : set) {
+    for (std::int64_t block = range.first / size; block * size < range.last; ++block) {
+      if (met.empty() || met.back() < block) met.push_back(block);
+    }
+  }
+  return met;
+}
+
+}  // namespace flipscope
