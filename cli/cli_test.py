@@ -52,8 +52,7 @@ class Case(unittest.TestCase):
         return str(self.folder / name)
 
     def files(self):
-        """Names in the folder, but for what SQLite keeps beside a database."""
-        return sorted(path.name for path in self.folder.iterdir() if path.suffix not in (".db-shm", ".db-wal"))
+        return sorted(path.name for path in self.folder.iterdir())
 
     def fifo(self):
         """Something that is no regular file and must not be replaced."""
@@ -322,6 +321,8 @@ class Inject(Case):
         self.inject("run.db", *self.SMALL, "--bits", "msb:1", "--fail-if", "sdc>0.000001", code=1)
         self.inject("run.db", *self.SMALL, "--bits", "msb:1", "--fail-if", "sdc>0.999999")
         self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "run.db", "--fail-if", "luck>1", says=["luck", "sdc"])
+        self.bad("inject", AUTOENCODER, *EMD, "--store", "emd.db", "--fail-if", "sdc>0.1",
+                 says=["--critical", "--labels"])
 
     def test_list_and_protection(self):
         self.inject("run.db", *self.SMALL, "--layers", "dense", "--bits", "msb:1")

@@ -58,8 +58,7 @@ double golden_score(const Options& options, const ScoreSpec& spec, const Samples
     std::vector<float> block(static_cast<std::size_t>(count) * static_cast<std::size_t>(size));
     for (int lane = 0; lane < count; ++lane) {
       for (int v = 0; v < size; ++v) {
-        block[static_cast<std::size_t>(v * count + lane)] =
-            outputs[static_cast<std::size_t>((first + lane) * size + v)];
+        block[std::int64_t{v} * count + lane] = outputs[(first + lane) * size + v];
       }
     }
     scorer.observe_golden(first, count, block.data(), count);

@@ -74,7 +74,7 @@ Arithmetic parse_arithmetic(const std::string& text) {
 
 Bar parse_bar(const std::string& text) {
   constexpr std::array<std::string_view, 4> kRates{"sdc", "due", "non-critical", "masked"};
-  const Bar bar = parse_condition("--fail-if", text, kRates);
+  Bar bar = parse_condition("--fail-if", text, kRates);
   if (bar.comparison != Condition::Comparison::greater &&
       bar.comparison != Condition::Comparison::greater_equal) {
     fail("campaign", "--fail-if '{}': a bar is broken from above, as in 'sdc>0.01'", text);

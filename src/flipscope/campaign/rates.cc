@@ -137,7 +137,8 @@ std::vector<RateRow> rates(const std::string& path, Grouping by, double confiden
     sum.delta += row.score - golden;
   });
   std::vector<RateRow> rows;
-  for (const auto& [key, sum] : sums) {
+  for (const auto& [key, group] : sums) {
+    const Sums& sum = group;
     const auto [layer, t, element, bit] = key;
     RateRow row;
     if (layer >= 0) row.layer = groups.layer_name(layer);

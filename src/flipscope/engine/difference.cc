@@ -20,6 +20,11 @@ struct Pass {
 
   std::int64_t out_count() const { return element_count(out_shape); }
   float* out() const { return work.writable(node.output); }
+  float* whole_out() const { return work.overwritable(node.output); }
+  /// For an output of which only `written` will be.
+  float* out_for(const Ranges& written) const {
+    return written == Ranges{{0, out_count()}} ? whole_out() : out();
+  }
 };
 
 bool is_changed(const Pass& pass, const Input& input) {
@@ -45,7 +50,7 @@ bool adds_exactly(const Node& node) {
 }
 
 void everything(const Pass& pass) {
-  float* out = pass.out();
+  float* out = pass.whole_out();
   forward<float>(pass.node.op, pass.work.views(pass.node), pass.out_shape, out, pass.lanes);
   pass.work.note_changes(pass.node.output, {{0, pass.out_count()}});
 }
@@ -82,7 +87,7 @@ bool elementwise(const Pass& pass) {
     if (is_changed(pass, input)) reached = united(reached, pass.work.changed(input.id));
   }
   const std::vector<View<float>> inputs = pass.work.views(pass.node);
-  float* out = pass.out();
+  float* out = pass.out_for(reached);
   for (const Range& range : reached) some_elements(pass, op, inputs, range, out);
   pass.work.note_changes(pass.node.output, reached);
   return true;
@@ -115,9 +120,12 @@ bool channelwise(const Pass& pass) {
   one[1] = one_out[1] = 1;
   const Shape scalar{1};
   const std::vector<View<float>> inputs = pass.work.views(pass.node);
-  float* out = pass.out();
+  const std::vector<std::int64_t> channels =
+      blocks_met(pass.work.changed(pass.node.inputs[0].id), in_plane);
+  const bool all = static_cast<std::int64_t>(channels.size()) == x_shape[1];
+  float* out = all ? pass.whole_out() : pass.out();
   Ranges reached;
-  for (std::int64_t c : blocks_met(pass.work.changed(pass.node.inputs[0].id), in_plane)) {
+  for (std::int64_t c : channels) {
     std::vector<View<float>> parts = inputs;
     parts[0].data += c * in_plane * pass.lanes;
     parts[0].shape = &one;
@@ -209,7 +217,8 @@ bool added_inputs(const Pass& pass) {
     const float* change = change_of(pass, x.id, channels, plane);
     add_change(*conv, x.shape, w, pass.out_shape, channels, change,
                pass.work.golden_sums(pass.index), sums, pass.lanes);
-    rescale_channels(pass, sums, 0, pass.out_shape[1], strides_of(pass.out_shape)[1], pass.out());
+    rescale_channels(pass, sums, 0, pass.out_shape[1], strides_of(pass.out_shape)[1],
+                     pass.whole_out());
   } else if (std::holds_alternative<MatrixProduct>(pass.node.op)) {
     const bool one_row = w.shape->size() == 2 && element_count(x.shape) == w.shape->front();
     if (!one_row) return false;
@@ -217,7 +226,7 @@ bool added_inputs(const Pass& pass) {
     if (static_cast<std::int64_t>(elements.size()) + 1 >= w.shape->front()) return false;
     const float* change = change_of(pass, x.id, elements, 1);
     add_change(w, elements, change, pass.work.golden_sums(pass.index), sums, pass.lanes);
-    rescale_channels(pass, sums, 0, w.shape->back(), 1, pass.out());
+    rescale_channels(pass, sums, 0, w.shape->back(), 1, pass.whole_out());
   } else {
     return false;
   }

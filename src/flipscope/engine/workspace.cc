@@ -47,6 +47,13 @@ float* Workspace::writable(int v) {
   return copy.data();
 }
 
+float* Workspace::overwritable(int v) {
+  copies_[v].resize(block_->values[v].size());
+  copied_[v] = true;
+  stale_[v].clear();
+  return copies_[v].data();
+}
+
 void Workspace::note_changes(int v, const Ranges& written) {
   const Shape& shape = graph().values[v].shape;
   const std::int64_t plane = shape.size() > 2 ? strides_of(shape)[1] : 1;

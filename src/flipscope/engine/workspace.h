@@ -36,6 +36,9 @@ class Workspace {
   /// A copy of v as at(v) has it, to be written to; then say where with note_changes().
   float* writable(int v);
 
+  /// A copy of v whose every element will be written.
+  float* overwritable(int v);
+
   /// Compares the written elements with the golden ones, plane by plane, and keeps those that
   /// differ.
   void note_changes(int v, const Ranges& written);

@@ -13,8 +13,7 @@ ProtectedBits::ProtectedBits(const FaultSpace& space, const FaultSpace& whole,
     if (target >= 0) sites_.push_back({target, entry.site.index, entry.site.bit});
   }
   std::ranges::sort(sites_);
-  const auto doubled = std::ranges::unique(sites_);
-  sites_.erase(doubled.begin(), doubled.end());
+  sites_.erase(std::unique(sites_.begin(), sites_.end()), sites_.end());
 }
 
 Fault ProtectedBits::strip(Fault fault) const {

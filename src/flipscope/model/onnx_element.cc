@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "flipscope/model/stored_array.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/number_format.h"
 
@@ -62,32 +63,6 @@ std::optional<ElementType> onnx_element_type(std::int64_t number) {
     default:
       return {};
   }
-}
-
-int element_bits(ElementType type) {
-  switch (type) {
-    case ElementType::int4:
-    case ElementType::uint4:
-      return 4;
-    case ElementType::int8:
-    case ElementType::uint8:
-    case ElementType::boolean:
-      return 8;
-    case ElementType::float16:
-    case ElementType::bfloat16:
-    case ElementType::int16:
-    case ElementType::uint16:
-      return 16;
-    case ElementType::float32:
-    case ElementType::int32:
-    case ElementType::uint32:
-      return 32;
-    case ElementType::float64:
-    case ElementType::int64:
-    case ElementType::uint64:
-      return 64;
-  }
-  return 64;
 }
 
 double exact_integer(std::int64_t value) {

@@ -15,9 +15,6 @@ namespace flipscope {
 /// The element type that the ONNX schema numbers so; empty where it is none that we know.
 std::optional<ElementType> onnx_element_type(std::int64_t number);
 
-/// Bits that one element takes in a file.
-int element_bits(ElementType type);
-
 /// What integers from 2^62 on become: "as far as possible" in slices.
 inline constexpr std::int64_t kFarInteger = std::int64_t{1} << 62;
 

@@ -3,6 +3,7 @@
 
 #include "flipscope/model/onnx_element.h"
 #include "flipscope/model/onnx_operators.h"
+#include "flipscope/model/stored_array.h"
 
 namespace flipscope {
 namespace {
@@ -12,19 +13,8 @@ using F = BinaryFunction;
 
 // Number of bits of the integer types whose sums a float32 holds exactly before they wrap.
 int wrapping_bits(ElementType type) {
-  switch (type) {
-    case ElementType::int4:
-    case ElementType::uint4:
-      return 4;
-    case ElementType::int8:
-    case ElementType::uint8:
-      return 8;
-    case ElementType::int16:
-    case ElementType::uint16:
-      return 16;
-    default:
-      return 0;
-  }
+  const int bits = is_integer(type) ? element_bits(type) : 0;
+  return bits <= 16 ? bits : 0;
 }
 
 bool is_unsigned(ElementType type) {

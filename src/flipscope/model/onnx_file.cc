@@ -13,6 +13,7 @@
 #include <set>
 
 #include "flipscope/model/onnx_element.h"
+#include "flipscope/model/stored_array.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {

@@ -58,31 +58,30 @@ void decode_as(const StoredArray& array, std::int64_t first, std::int64_t count,
 
 }  // namespace
 
-std::size_t element_bytes(ElementType type) {
+int element_bits(ElementType type) {
   switch (type) {
-    case ElementType::boolean:
+    case ElementType::int4:
+    case ElementType::uint4:
+      return 4;
     case ElementType::int8:
     case ElementType::uint8:
-      return 1;
+    case ElementType::boolean:
+      return 8;
     case ElementType::float16:
     case ElementType::bfloat16:
     case ElementType::int16:
     case ElementType::uint16:
-      return 2;
+      return 16;
     case ElementType::float32:
     case ElementType::int32:
     case ElementType::uint32:
-      return 4;
+      return 32;
     case ElementType::float64:
     case ElementType::int64:
     case ElementType::uint64:
-      return 8;
-    case ElementType::int4:
-    case ElementType::uint4:
-      break;
+      return 64;
   }
-  assert(false && "a type of whole bytes");
-  return 1;
+  return 64;
 }
 
 void check_size(const StoredArray& array, const char* part) {
@@ -94,7 +93,9 @@ void check_size(const StoredArray& array, const char* part) {
     }
     count *= size;
   }
-  const std::size_t needed = static_cast<std::size_t>(count) * element_bytes(array.type);
+  assert(element_bits(array.type) % 8 == 0);
+  const std::size_t needed =
+      static_cast<std::size_t>(count) * static_cast<std::size_t>(element_bits(array.type) / 8);
   const std::size_t found = array.bytes.size() - array.offset;
   if (needed != found) {
     fail(part, "{}: {} {} elements take {} bytes, but the file holds {}; it is {}", array.name,

@@ -18,10 +18,11 @@ struct StoredArray {
   std::size_t offset = 0;  ///< of the first element in `bytes`
 };
 
-/// Bytes of one element; whole-byte types only.
-std::size_t element_bytes(ElementType type);
+/// Bits that one element takes in a file.
+int element_bits(ElementType type);
 
-/// Throws Error unless the bytes from `offset` to the end are exactly the elements of `shape`.
+/// Of types of whole bytes. Throws Error unless the bytes from `offset` to the end are exactly the
+/// elements of `shape`.
 void check_size(const StoredArray& array, const char* part);
 
 /// Elements [first, first + count), numbered in C order whatever the file's order is. Throws Error

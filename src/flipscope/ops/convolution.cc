@@ -1,6 +1,7 @@
 #include "flipscope/ops/convolution.h"
 
 #include <cassert>
+#include <optional>
 #include <type_traits>
 
 #include "flipscope/numeric/error.h"
@@ -35,7 +36,22 @@ struct SpatialTap {
   std::int64_t kernel = 0;
 };
 
-void spatial_taps(const Convolution& op, const Shape& x, const Shape& w, const Shape& position,
+/// Where tap `k` reads along an axis for output position `at`: perhaps a pad; nothing where it
+/// falls between the elements of the input.
+std::optional<std::int64_t> read_position(const Convolution& op, std::size_t axis, std::int64_t at,
+                                          std::int64_t k) {
+  return at * op.stride[axis] + k * op.dilation[axis] - op.pad_begin[axis];
+}
+
+std::optional<std::int64_t> read_position(const TransposedConvolution& op, std::size_t axis,
+                                          std::int64_t at, std::int64_t k) {
+  const std::int64_t spread = at + op.pad_begin[axis] - k * op.dilation[axis];
+  if (spread % op.stride[axis] != 0) return {};
+  return spread / op.stride[axis];
+}
+
+template <typename Op>
+void spatial_taps(const Op& op, const Shape& x, const Shape& w, const Shape& position,
                   std::vector<SpatialTap>& taps) {
   const std::size_t rank = spatial_rank(x);
   taps.clear();
@@ -45,28 +61,9 @@ void spatial_taps(const Convolution& op, const Shape& x, const Shape& w, const S
     std::int64_t plane = 0;
     bool inside = true;
     for (std::size_t i = 0; i < rank && inside; ++i) {
-      const std::int64_t at = position[i] * op.stride[i] + k[i] * op.dilation[i] - op.pad_begin[i];
+      const std::int64_t at = read_position(op, i, position[i], k[i]).value_or(-1);
       inside = at >= 0 && at < x[i + 2];
       plane = plane * x[i + 2] + at;
-    }
-    if (inside) taps.push_back({plane, kernel});
-    ++kernel;
-  } while (next(k, w, 2));
-}
-
-void spatial_taps(const TransposedConvolution& op, const Shape& x, const Shape& w,
-                  const Shape& position, std::vector<SpatialTap>& taps) {
-  const std::size_t rank = spatial_rank(x);
-  taps.clear();
-  Shape k(rank, 0);
-  std::int64_t kernel = 0;
-  do {
-    std::int64_t plane = 0;
-    bool inside = true;
-    for (std::size_t i = 0; i < rank && inside; ++i) {
-      const std::int64_t from = position[i] + op.pad_begin[i] - k[i] * op.dilation[i];
-      inside = from >= 0 && from % op.stride[i] == 0 && from / op.stride[i] < x[i + 2];
-      plane = plane * x[i + 2] + from / op.stride[i];
     }
     if (inside) taps.push_back({plane, kernel});
     ++kernel;

@@ -88,7 +88,7 @@ void EmdSolver::set_problem() {
 double EmdSolver::arc_cost(int a, int b) const {
   const int source = std::min(a, b);
   const int sink = std::max(a, b) - sources_;
-  return local_cost_[static_cast<std::size_t>(source * sinks_ + sink)];
+  return local_cost_[std::int64_t{source} * sinks_ + sink];
 }
 
 void EmdSolver::attach(int child, int parent) {

@@ -14,10 +14,7 @@ class GroundDistance {
   GroundDistance(const std::string& name, int cells, std::vector<double> cost);
 
   int cells() const { return cells_; }
-  double operator()(int i, int j) const {
-    return cost_[static_cast<std::size_t>(i) * static_cast<std::size_t>(cells_) +
-                 static_cast<std::size_t>(j)];
-  }
+  double operator()(int i, int j) const { return cost_[std::int64_t{i} * cells_ + j]; }
   /// The largest cost.
   double diameter() const { return diameter_; }
   /// Zero on the diagonal, symmetric, and no detour is shorter (to 1e-12 of the diameter). Mass
