@@ -180,6 +180,22 @@ class Info(Case):
                 else:
                     self.bad("info", "cut.onnx", says=["cut.onnx"])
 
+    def test_a_network_has_one_input_and_one_output(self):
+        whole = pathlib.Path(CLASSIFIER).read_bytes()
+
+        def field(number, content):
+            return bytes([number << 3 | 2, len(content)]) + content
+
+        one_element = field(1, b"\x08\x01" + field(2, field(1, b"\x08\x01")))
+        for kind, number, name in [("input", 11, "extra"), ("output", 12, "input")]:
+            # Messages that follow each other are one message.
+            end = field(1, name.encode()) + field(2, one_element)
+            (self.folder / "two.onnx").write_bytes(whole + field(7, field(number, end)))
+            says = ["two.onnx", f"2 {kind}s", name]
+            self.bad("info", "two.onnx", says=says)
+            self.bad("run", "two.onnx", *SAMPLES, says=says)
+            self.bad("inject", "two.onnx", *SAMPLES, "--store", "two.db", says=says)
+
 
 class Run(Case):
     def test_golden_run(self):

@@ -189,7 +189,7 @@ std::optional<StoredChange> Plan::stored_change(std::uint64_t row) const {
 }
 
 std::uint64_t Plan::chunk_rows() const {
-  constexpr double kMultiplyAdds = 1e12;  // At most about a minute of two cores.
+  constexpr double kMultiplyAdds = 5e12;  // Of full runs; differences take a minute of two cores.
   constexpr double kLeaves = 4e6;         // 100 MB of results by fault and block.
   constexpr double kSites = 4e6;          // 64 MB of sites.
   constexpr double kOutputs = 64e6;       // 256 MB of outputs, which exec keeps.

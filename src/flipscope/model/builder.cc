@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numeric>
 
 #include "flipscope/model/prune.h"
 #include "flipscope/numeric/error.h"
@@ -39,108 +37,7 @@ Encoding plain_encoding(ElementType type, const std::vector<double>& elements) {
   return Encoding{.format = float32_format()};
 }
 
-/// The axis of the file's shape along which per-channel parameters lie, or −1 where no axis does.
-int file_axis(const Symbol& symbol, const Encoding& encoding) {
-  const Provenance& from = *symbol.provenance;
-  const Shape strides = strides_of(from.shape);
-  for (std::size_t axis = 0; axis < from.shape.size(); ++axis) {
-    bool fits = true;
-    for (std::size_t i = 0; i < from.source.size() && fits; ++i) {
-      const auto index = static_cast<std::int64_t>(i);
-      fits = from.source[i] / strides[axis] % from.shape[axis] ==
-             static_cast<std::int64_t>(encoding.channel(index, symbol.shape));
-    }
-    if (fits) return static_cast<int>(axis);
-  }
-  return -1;
-}
-
-bool covers_file(const Provenance& from) {
-  std::vector<bool> seen(from.file_values.size(), false);
-  for (std::int32_t at : from.source) {
-    if (at < 0) return false;
-    seen[at] = true;
-  }
-  return std::all_of(seen.begin(), seen.end(), [](bool x) { return x; });
-}
-
-/// The symbol as if the file held it as it is.
-void make_own_origin(Symbol& symbol, const std::string& name) {
-  Provenance from{.name = name, .shape = symbol.shape, .file_values = symbol.constant};
-  from.source.resize(symbol.constant.size());
-  std::iota(from.source.begin(), from.source.end(), 0);
-  if (symbol.provenance && symbol.provenance->encoding) {
-    from.encoding = symbol.provenance->encoding;
-    from.as_codes = symbol.provenance->as_codes;
-  }
-  symbol.provenance = std::move(from);
-}
-
-bool is_one_literal(const Symbol& symbol) {
-  return symbol.constant.size() == 1;
-}
-
-/// The provenance of an operator's result, for operators that keep it.
-std::optional<Provenance> kept_provenance(const Op& op, const std::vector<Symbol>& inputs,
-                                          std::size_t elements) {
-  if (const auto* move = std::get_if<Rearrange>(&op)) {
-    const Symbol* origin = nullptr;
-    std::int64_t first = 0, before = 0;
-    for (const Symbol& input : inputs) {
-      if (input.provenance && origin) return {};
-      if (input.provenance) {
-        origin = &input;
-        first = before;
-      }
-      before += static_cast<std::int64_t>(input.constant.size());
-    }
-    if (!origin) return {};
-    const auto& encoding = origin->provenance->encoding;
-    if (encoding && encoding->axis >= 0) return {};
-    Provenance from = *origin->provenance;
-    from.source.assign(elements, -1);
-    for (std::size_t i = 0; i < elements; ++i) {
-      const std::int64_t at = move->source[i] - first;
-      const bool inside = at >= 0 && at < static_cast<std::int64_t>(origin->constant.size());
-      if (inside) from.source[i] = origin->provenance->source[at];
-    }
-    return from;
-  }
-  if (inputs.empty() || !inputs[0].provenance) return {};
-  Provenance from = *inputs[0].provenance;
-  if (const auto* quantize = std::get_if<Quantize>(&op)) {
-    from.encoding = quantize->encoding;
-    from.as_codes = true;
-    return from;
-  }
-  if (std::holds_alternative<Dequantize>(op)) {
-    from.as_codes = false;
-    return from;
-  }
-  if (const auto* unary = std::get_if<Unary>(&op)) {
-    if (from.encoding && unary->function != UnaryFunction::identity) return {};
-    return from;
-  }
-  if (const auto* binary = std::get_if<Binary>(&op)) {
-    if (elements != inputs[0].constant.size() || !is_one_literal(inputs[1])) return {};
-    if (!from.encoding) return from;
-    const bool times = binary->function == BinaryFunction::multiply;
-    if (from.as_codes || (!times && binary->function != BinaryFunction::divide)) return {};
-    for (double& scale : from.encoding->scale) {
-      scale = times ? scale * inputs[1].constant[0] : scale / inputs[1].constant[0];
-    }
-    return from;
-  }
-  return {};
-}
-
 }  // namespace
-
-Symbol absent() {
-  Symbol symbol;
-  symbol.present = false;
-  return symbol;
-}
 
 GraphBuilder::GraphBuilder(std::string part, Layout layout) : part_(std::move(part)) {
   graph_.layout = layout;
@@ -199,33 +96,11 @@ Symbol GraphBuilder::fold(const std::string& node, const Op& op, const std::vect
   const bool from_file = std::any_of(inputs.begin(), inputs.end(),
                                      [](const Symbol& s) { return s.provenance.has_value(); });
   if (!from_file) return result;
-  result.provenance = kept_provenance(op, inputs, result.constant.size());
+  result.provenance = kept_provenance(op, inputs, shape);
   if (!result.provenance) {
-    // A quantized constant that moves keeps its codes even where its file order is lost.
-    const auto& first = inputs[0].provenance;
-    const auto* move = std::get_if<Rearrange>(&op);
-    if (move && inputs.size() == 1 && first && first->encoding) {
-      const Encoding& encoding = *first->encoding;
-      Symbol plain = inputs[0];
-      plain.provenance->encoding.reset();
-      result.provenance = kept_provenance(op, {plain}, result.constant.size());
-      Encoding moved = encoding;
-      for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-        moved.axis = static_cast<int>(axis);
-        bool fits = shape[axis] == static_cast<std::int64_t>(
-                                       std::max(encoding.scale.size(), encoding.zero_point.size()));
-        for (std::size_t i = 0; i < result.constant.size() && fits; ++i) {
-          fits = move->source[i] >= 0 && moved.channel(static_cast<std::int64_t>(i), shape) ==
-                                             encoding.channel(move->source[i], inputs[0].shape);
-        }
-        if (!fits) continue;
-        result.provenance->encoding = moved;
-        result.provenance->as_codes = first->as_codes;
-        return result;
-      }
-      result.provenance.reset();
-    }
     make_own_origin(result, node);
+  } else if (!std::holds_alternative<Rearrange>(op) && result.constant != inputs[0].constant) {
+    result.provenance->changed_by = node;
   }
   return result;
 }
@@ -274,22 +149,10 @@ Symbol GraphBuilder::reshape(const Symbol& symbol, const Shape& shape) {
   if (!result.provenance || !result.provenance->encoding || result.provenance->encoding->axis < 0) {
     return result;
   }
-  // Per-channel parameters: find the axis that they lie along now.
-  const Encoding& old = *symbol.provenance->encoding;
-  const auto channels =
-      static_cast<std::int64_t>(std::max(old.scale.size(), old.zero_point.size()));
-  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    Encoding moved = old;
-    moved.axis = static_cast<int>(axis);
-    bool fits = shape[axis] == channels;
-    for (std::size_t i = 0; i < result.constant.size() && fits; ++i) {
-      const auto index = static_cast<std::int64_t>(i);
-      fits = moved.channel(index, shape) == old.channel(index, symbol.shape);
-    }
-    if (fits) {
-      result.provenance->encoding = moved;
-      return result;
-    }
+  const auto moved = moved_encoding(*symbol.provenance->encoding, symbol.shape, shape, {});
+  if (moved) {
+    result.provenance->encoding = moved;
+    return result;
   }
   make_own_origin(result, symbol.provenance->name);
   result.provenance->encoding.reset();
@@ -304,8 +167,14 @@ Symbol GraphBuilder::fake_quantize(const std::string& node, const Symbol& x,
 
 int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source) {
   Symbol from = symbol;
-  if (from.provenance && from.provenance->encoding && !covers_file(*from.provenance)) {
-    make_own_origin(from, symbol.provenance->name);
+  if (from.provenance) {
+    // Where a quantizer gave codes, they are what is stored; other arithmetic makes a new tensor.
+    const bool own = from.provenance->encoding ? !covers_file(*from.provenance)
+                                               : !from.provenance->changed_by.empty();
+    if (own) {
+      make_own_origin(
+          from, from.provenance->encoding ? symbol.provenance->name : own_name(*symbol.provenance));
+    }
   }
   StoredTensor stored;
   std::vector<double> reals;  // in stored order, before the words
@@ -317,7 +186,9 @@ int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source)
     const Provenance& origin = *from.provenance;
     stored.name = origin.name;
     stored.shape = origin.shape;
-    stored.encoding = origin.encoding.value_or(plain_encoding(from.type, from.constant));
+    const bool narrow = origin.type == ElementType::float16 || origin.type == ElementType::bfloat16;
+    const ElementType type = narrow && from.type == ElementType::float32 ? origin.type : from.type;
+    stored.encoding = origin.encoding.value_or(plain_encoding(type, from.constant));
     if (stored.encoding.axis >= 0) {
       stored.encoding.axis = file_axis(from, *origin.encoding);
       if (stored.encoding.axis < 0) {
@@ -378,7 +249,7 @@ Input GraphBuilder::use(const Symbol& symbol) {
                                   symbol.provenance->source.end(), [](int at) { return at < 0; });
   if (padded) {
     Symbol own = symbol;
-    make_own_origin(own, symbol.provenance->name);
+    make_own_origin(own, own_name(*symbol.provenance));
     constant.stored = store(own, constant.source);
   } else {
     constant.stored = store(symbol, constant.source);

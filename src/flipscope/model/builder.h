@@ -12,34 +12,9 @@
 #include <vector>
 
 #include "flipscope/model/graph.h"
+#include "flipscope/model/symbol.h"
 
 namespace flipscope {
-
-/// Where a constant's elements are stored: an initializer of the file.
-struct Provenance {
-  std::string name;                  ///< the initializer's name
-  Shape shape;                       ///< its shape in the file
-  std::vector<double> file_values;   ///< its real values as stored (before any quantizer)
-  std::vector<std::int32_t> source;  ///< file index of every element, −1: not from the file
-  /// The last quantizer on the constant path, its scale and zero-point axis in the *symbol's* axes;
-  /// empty: stored as float of the initializer's own type.
-  std::optional<Encoding> encoding;
-  bool as_codes = false;  ///< the symbol's elements are centered codes, not real numbers
-};
-
-/// A value on its way through an importer.
-struct Symbol {
-  Shape shape;
-  ElementType type = ElementType::float32;
-  bool present = true;           ///< false: an optional input that is left out
-  int value = -1;                ///< index of Graph::values, or −1
-  std::vector<double> constant;  ///< the elements, where value is −1
-  std::optional<Provenance> provenance;
-
-  bool is_constant() const { return present && value < 0; }
-};
-
-Symbol absent();
 
 class GraphBuilder {
  public:

@@ -46,7 +46,7 @@ Function plain(UnaryFunction function, double alpha = 0, double beta = 0) {
 /// The functions that QKeras resolves before Keras does.
 const std::map<std::string, Function>& qkeras_functions() {
   const auto sigmoid = [](double slope) { return plain(UnaryFunction::hard_sigmoid, slope, 0.5); };
-  const auto tanh_of = [](Function p) {
+  const auto tanh_of = [](const Function& p) {
     return [p](const LayerCall& call, const KerasTensor& x) {
       return affine(call, p(call, x), 2, -1);
     };
@@ -93,6 +93,18 @@ const std::map<std::string, Function>& functions() {
   return table;
 }
 
+/// Layers without weights that may stand where an activation function does.
+const std::map<std::string, KerasTensor (*)(const LayerCall&)>& activation_layers() {
+  static const std::map<std::string, KerasTensor (*)(const LayerCall&)> table = {
+      {"ELU", import_elu},
+      {"LeakyReLU", import_leaky_relu},
+      {"ReLU", import_relu},
+      {"Softmax", import_softmax},
+      {"ThresholdedReLU", import_thresholded_relu},
+  };
+  return table;
+}
+
 /// A number of the configuration as float32, which is what Keras computes with.
 double float_of(const LayerCall& call, const char* key, double otherwise) {
   return static_cast<float>(call.config.number(key, otherwise));
@@ -104,6 +116,13 @@ KerasTensor LayerCall::activate(const KerasTensor& x, const Config& activation) 
   if (activation.is_null()) return x;
   if (const auto quantizer = parse_keras_quantizer(activation)) {
     return {quantize_activation(builder, node, x.symbol, *quantizer), x.shape};
+  }
+  const auto layer = activation_layers().find(activation.text("class_name", ""));
+  if (layer != activation_layers().end()) {
+    LayerCall call = *this;
+    call.config = activation["config"].at(config.where());
+    call.inputs = {x};
+    return layer->second(call);
   }
   Config name = activation;
   if (!name.is_text()) {

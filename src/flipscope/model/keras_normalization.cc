@@ -118,7 +118,7 @@ KerasTensor import_normalization(const LayerCall& call) {
     }
     return call.builder.literal({ElementType::float32, shape, numbers});
   };
-  const auto spread = [&](Symbol s) { return one_for_all ? s : along_channels(call, s); };
+  const auto spread = [&](const Symbol& s) { return one_for_all ? s : along_channels(call, s); };
   const Symbol deviation = call.add(Unary{UnaryFunction::sqrt}, {spread(statistic("variance"))});
   const Symbol least = call.add(Binary{BinaryFunction::maximum}, {deviation, call.literal(1e-7)});
   const Symbol centered =

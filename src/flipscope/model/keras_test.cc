@@ -45,6 +45,25 @@ TEST(Keras, NestedAndSharedLayers) {
   EXPECT_EQ(graph.stored[1].layer, "inner/d");
 }
 
+TEST(Keras, LayersStandWhereActivationsDo) {
+  Weights weights;
+  weights.add("l", "l/kernel", {1, 3}, {1, -1, 4}).add("l", "l/bias", {3}, {0, 0, 0});
+  const auto outputs = [&](const std::string& activation) {
+    return run(
+        import(sequential("1", layer("Dense", R"("units":3,"activation":)" + activation)), weights),
+        {1});
+  };
+  EXPECT_EQ(outputs(R"({"class_name":"LeakyReLU","config":{"name":"a","alpha":0.25}})"),
+            (Floats{1, -0.25F, 4}));
+  EXPECT_EQ(outputs(R"({"class_name":"ReLU","config":{"name":"a","max_value":3.0}})"),
+            (Floats{1, 0, 3}));
+  EXPECT_NE(error_of(sequential("1", layer("Dense", R"("units":3,"activation":)"
+                                                    R"({"class_name":"PReLU","config":{}})")),
+                     weights)
+                .find("activation \"PReLU\" is not supported"),
+            std::string::npos);
+}
+
 TEST(Keras, ReadsTheConnectionsOfKeras3) {
   const std::string tensor =
       R"({"class_name":"__keras_tensor__","config":{"keras_history":["in",0,0]}})";

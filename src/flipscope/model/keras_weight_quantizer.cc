@@ -66,7 +66,8 @@ std::vector<float> largest_magnitudes(const std::vector<float>& x, const Groups&
 std::vector<float> least_squares(const std::vector<float>& x, const std::vector<float>& q,
                                  const Groups& groups, bool power_of_two) {
   const auto count = static_cast<std::size_t>(groups.count);
-  const float size = static_cast<float>(x.size() / count);
+  const std::size_t each = x.size() / count;
+  const float size = static_cast<float>(each);
   std::vector<float> xq(count, 0), qq(count, 0), scale(count);
   for (std::size_t i = 0; i < x.size(); ++i) {
     const std::size_t g = groups.of(static_cast<std::int64_t>(i));

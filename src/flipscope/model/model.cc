@@ -30,6 +30,15 @@ Graph import_one(const std::string& file) {
        "{}: unknown kind of file; expected model.onnx, model.h5 or config.json:weights.hdf5", file);
 }
 
+void require_one_end(const std::string& path, const Graph& graph, const char* what,
+                     const std::vector<int>& ends) {
+  if (ends.size() == 1) return;
+  std::string names;
+  for (const int end : ends) names += (names.empty() ? "" : ", ") + graph.values[end].name;
+  fail("model", "{}: the network has {} {}s ({}); one is supported: export it with one {}", path,
+       ends.size(), what, names, what);
+}
+
 }  // namespace
 
 Graph load_model(const std::string& path) {
@@ -37,6 +46,8 @@ Graph load_model(const std::string& path) {
   Graph graph = import_one(parts[0]);
   for (std::size_t i = 1; i < parts.size(); ++i)
     graph = join(std::move(graph), import_one(parts[i]));
+  require_one_end(path, graph, "input", graph.inputs);
+  require_one_end(path, graph, "output", graph.outputs);
   lower(graph);
   return graph;
 }

@@ -27,10 +27,13 @@ bool is_known(const std::string& domain, const std::string& op_type) {
       domain == "finn.custom_op.general") {
     return quantizer;
   }
+  const bool extra = op_type == "QGemm" || (op_type.starts_with("QLinear") &&
+                                            op_type != "QLinearConv" && op_type != "QLinearMatMul");
   if (domain == "com.microsoft") {
-    return op_type == "QuantizeLinear" || op_type == "DequantizeLinear" || op_type == "Gelu";
+    return extra || op_type == "QuantizeLinear" || op_type == "DequantizeLinear" ||
+           op_type == "Gelu";
   }
-  return domain.empty() && !quantizer;
+  return domain.empty() && !quantizer && !extra;
 }
 
 // The opset of ONNX's own operators; files without one are as old as the format.
@@ -140,6 +143,7 @@ const OnnxOperatorTable& onnx_operators() {
     add_normalization_operators(made);
     add_pooling_operators(made);
     add_qonnx_operators(made);
+    add_qoperators(made);
     add_quantization_operators(made);
     add_reduction_operators(made);
     add_resize_operators(made);

@@ -52,14 +52,14 @@ std::string OnnxCall::text(const char* name, const char* otherwise) {
 }
 
 std::vector<std::int64_t> OnnxCall::integers(const char* name,
-                                             std::vector<std::int64_t> otherwise) {
+                                             const std::vector<std::int64_t>& otherwise) {
   const OnnxAttribute* attribute = find(name, OnnxAttribute::Kind::integers);
-  return attribute ? attribute->integers : std::move(otherwise);
+  return attribute ? attribute->integers : otherwise;
 }
 
-std::vector<double> OnnxCall::numbers(const char* name, std::vector<double> otherwise) {
+std::vector<double> OnnxCall::numbers(const char* name, const std::vector<double>& otherwise) {
   const OnnxAttribute* attribute = find(name, OnnxAttribute::Kind::numbers);
-  return attribute ? attribute->numbers : std::move(otherwise);
+  return attribute ? attribute->numbers : otherwise;
 }
 
 const Tensor& OnnxCall::tensor(const char* name) {

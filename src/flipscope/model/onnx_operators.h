@@ -51,8 +51,9 @@ class OnnxCall {
   std::int64_t integer(const char* name, std::int64_t otherwise);
   double number(const char* name, double otherwise);
   std::string text(const char* name, const char* otherwise);
-  std::vector<std::int64_t> integers(const char* name, std::vector<std::int64_t> otherwise = {});
-  std::vector<double> numbers(const char* name, std::vector<double> otherwise = {});
+  std::vector<std::int64_t> integers(const char* name,
+                                     const std::vector<std::int64_t>& otherwise = {});
+  std::vector<double> numbers(const char* name, const std::vector<double>& otherwise = {});
   const Tensor& tensor(const char* name);
   /// The input's own numbers, where its values are centered codes.
   Symbol decoded(std::size_t input);
@@ -114,6 +115,7 @@ void add_movement_operators(OnnxOperatorTable& table);
 void add_normalization_operators(OnnxOperatorTable& table);
 void add_pooling_operators(OnnxOperatorTable& table);
 void add_qonnx_operators(OnnxOperatorTable& table);
+void add_qoperators(OnnxOperatorTable& table);
 void add_quantization_operators(OnnxOperatorTable& table);
 void add_reduction_operators(OnnxOperatorTable& table);
 void add_resize_operators(OnnxOperatorTable& table);

@@ -158,7 +158,7 @@ Symbol resample(OnnxCall& call, const Symbol& x, const Options& options,
     op.begin.push_back(static_cast<std::int64_t>(op.source.size()));
     if (op.source.size() > std::size_t{1} << 28) OnnxCall::refuse("the resampling is too large");
   }
-  const Symbol y = call.add(std::move(op), {x}, x.type);
+  Symbol y = call.add(std::move(op), {x}, x.type);
   const bool any = std::find(outside.begin(), outside.end(), 1) != outside.end();
   if (!any) return y;
   const Symbol mask =

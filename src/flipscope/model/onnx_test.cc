@@ -106,6 +106,46 @@ TEST(Onnx, initializer_behind_dequantize_linear_is_the_stored_words) {
                                    0.25F * (7 + 10 * -4 + 100 * 9)}));
 }
 
+TEST(Onnx, layers_are_named_by_their_initializers_or_else_their_nodes) {
+  for (const auto& [initializer_name, layer] :
+       std::vector<std::pair<std::string, std::string>>{{"fc.1.weight", "fc.1"},
+                                                        {"fc.1.weight_quantized", "fc.1"},
+                                                        {"onnx::MatMul_7", "y"},
+                                                        {"onnx::MatMul_7_quantized", "y"},
+                                                        {"_quantized", "y"}}) {
+    const Graph graph =
+        convert(model_of({1, 1}, {initializer(initializer_name, kFloat, {1, 1}, {2})},
+                         {node("MatMul", {"x", initializer_name}, "y")}));
+    EXPECT_EQ(stored(graph, initializer_name)->layer, layer);
+  }
+}
+
+TEST(Onnx, initializer_that_arithmetic_changes_is_stored_as_the_result_by_the_name_of_the_node) {
+  const std::vector<OnnxInitializer> parameters = {initializer("fc.weight", kFloat, {1, 2}, {2, 5}),
+                                                   initializer("k", kFloat, {}, {3}),
+                                                   initializer("one", kFloat, {}, {1})};
+  const Graph graph = convert(
+      model_of({1, 1}, parameters,
+               {node("Mul", {"fc.weight", "k"}, "scaled"),
+                node("Mul", {"fc.weight", "one"}, "same"), node("MatMul", {"x", "scaled"}, "a"),
+                node("MatMul", {"x", "same"}, "b"), node("Add", {"a", "b"}, "y")}));
+  EXPECT_EQ(run_one(graph, {1}), (std::vector<float>{8, 20}));
+  ASSERT_NE(stored(graph, "fc.weight"), nullptr);
+  EXPECT_EQ(stored(graph, "fc.weight")->words, (std::vector<Word>{0x40000000, 0x40A00000}));
+  ASSERT_NE(stored(graph, "scaled"), nullptr);
+  EXPECT_EQ(stored(graph, "scaled")->words, (std::vector<Word>{0x40C00000, 0x41700000}));
+}
+
+TEST(Onnx, float16_initializer_behind_a_cast_keeps_its_words) {
+  const Graph graph = convert(model_of(
+      {1, 1}, {initializer("w", ElementType::float16, {1, 2}, {1.5, -2})},
+      {node("Cast", {"w"}, "wide", {integer("to", 1)}), node("MatMul", {"x", "wide"}, "y")}));
+  ASSERT_NE(stored(graph, "w"), nullptr);
+  EXPECT_EQ(to_string(stored(graph, "w")->encoding.format), "float16");
+  EXPECT_EQ(stored(graph, "w")->words, (std::vector<Word>{0x3E00, 0xC000}));
+  EXPECT_EQ(run_one(graph, {1}), (std::vector<float>{1.5F, -2.0F}));
+}
+
 TEST(Onnx, dequantized_int32_bias_keeps_every_bit) {
   const OnnxModel model = model_of(
       {1, 1},
@@ -139,6 +179,80 @@ TEST(Onnx, zero_point_travels_with_codes_and_returns_with_integers) {
   nodes.back() = node("Add", {"r", "r"}, "y");  // uint8 wraps around
   EXPECT_EQ(run_one(convert(model_of({1, 1, 4}, parameters, nodes)), x),
             (std::vector<float>{216, 124}));
+}
+
+TEST(Onnx, operators_of_onnx_runtime_on_codes_are_the_float_ones_between_quantizers) {
+  const std::string runtime = "com.microsoft";
+  const std::vector<OnnxInitializer> parameters = {
+      initializer("s", kFloat, {}, {0.25}),
+      initializer("z", kUint8, {}, {7}),
+      initializer("t", kFloat, {}, {0.125}),
+      initializer("u", kUint8, {}, {90}),
+      initializer("w", kInt8, {3, 4}, {1, -2, 3, -4, 50, 60, -70, 80, 127, -128, 0, 9}),
+      initializer("ws", kFloat, {3}, {0.5, 0.125, 0.25}),
+      initializer("wz", kInt8, {3}, {0, 0, 0}),
+      initializer("c", ElementType::int32, {3}, {40, -8, 100}),
+      initializer("cs", kFloat, {3}, {0.125, 0.03125, 0.0625})};
+  const auto pair = [](const std::string& op, const std::string& codes, const std::string& scale,
+                       const std::string& zero_point, const std::string& output) {
+    return node(op, {codes, scale, zero_point}, output);
+  };
+  const auto run = [&](std::vector<OnnxNode> nodes) {
+    nodes.insert(nodes.begin(), {pair("QuantizeLinear", "x", "s", "z", "q"),
+                                 pair("DequantizeLinear", "q", "s", "z", "d")});
+    nodes.push_back(pair("DequantizeLinear", "r", "t", "u", "y"));
+    return run_one(convert(model_of({1, 4, 1}, parameters, nodes)), {0.3F, -1.6F, 2.5F, 9.9F});
+  };
+  const OnnxNode back = pair("QuantizeLinear", "f", "t", "u", "r");
+  const std::vector<std::string> x = {"q", "s", "z"};
+  const std::vector<std::string> xx = {"q", "s", "z", "q", "s", "z", "t", "u"};
+  const auto with_output = [&](std::vector<std::string> inputs) {
+    inputs.insert(inputs.end(), {"t", "u"});
+    return inputs;
+  };
+
+  EXPECT_EQ(run({node("QLinearAdd", xx, "r", {}, runtime)}),
+            run({node("Add", {"d", "d"}, "f"), back}));
+  EXPECT_EQ(run({node("QLinearMul", xx, "r", {}, runtime)}),
+            run({node("Mul", {"d", "d"}, "f"), back}));
+  EXPECT_EQ(run({node("QLinearSigmoid", with_output(x), "r", {}, runtime)}),
+            run({node("Sigmoid", {"d"}, "f"), back}));
+  EXPECT_EQ(run({node("QLinearLeakyRelu", with_output(x), "r", {}, runtime)}),
+            run({node("LeakyRelu", {"d"}, "f"), back}));
+  EXPECT_EQ(run({node("QLinearGlobalAveragePool", with_output(x), "r", {}, runtime)}),
+            run({node("GlobalAveragePool", {"d"}, "f"), back}));
+  EXPECT_EQ(run({node("QLinearSoftmax", with_output(x), "r",
+                      {integer("axis", 1), integer("opset", 13)}, runtime)}),
+            run({node("Softmax", {"d"}, "f", {integer("axis", 1)}), back}));
+  const std::vector<OnnxAttribute> window = {integers("kernel_shape", {1}),
+                                             integers("strides", {1})};
+  EXPECT_EQ(run({node("QLinearAveragePool", with_output(x), "r", window, runtime)}),
+            run({node("AveragePool", {"d"}, "f", window), back}));
+  EXPECT_EQ(run({node("QLinearConcat", {"t", "u", "q", "s", "z", "q", "s", "z"}, "r",
+                      {integer("axis", 1)}, runtime)}),
+            run({node("Concat", {"d", "d"}, "f", {integer("axis", 1)}), back}));
+
+  // A matrix product with weights per channel: also their words and those of the bias.
+  const std::vector<OnnxAttribute> transposed = {integer("transB", 1)};
+  const auto product = [&](std::vector<OnnxNode> nodes) {
+    nodes.insert(nodes.begin(), pair("QuantizeLinear", "x", "s", "z", "q"));
+    nodes.push_back(pair("DequantizeLinear", "r", "t", "u", "y"));
+    return convert(model_of({1, 4}, parameters, nodes));
+  };
+  const Graph codes = product(
+      {node("QGemm", {"q", "s", "z", "w", "ws", "wz", "c", "t", "u"}, "r", transposed, runtime)});
+  const Graph real =
+      product({pair("DequantizeLinear", "q", "s", "z", "d"),
+               node("DequantizeLinear", {"w", "ws", "wz"}, "wd", {integer("axis", 0)}),
+               node("DequantizeLinear", {"c", "cs"}, "cd", {integer("axis", 0)}),
+               node("Gemm", {"d", "wd", "cd"}, "f", transposed), back});
+  EXPECT_EQ(run_one(codes, {0.3F, -1.6F, 2.5F, 9.9F}), run_one(real, {0.3F, -1.6F, 2.5F, 9.9F}));
+  for (const char* name : {"w", "c"}) {
+    ASSERT_NE(stored(codes, name), nullptr);
+    EXPECT_EQ(stored(codes, name)->words, stored(real, name)->words);
+    EXPECT_EQ(stored(codes, name)->encoding.scale, stored(real, name)->encoding.scale);
+  }
+  EXPECT_NE(error_of(model_of({1, 4, 1}, parameters, {node("QLinearAdd", xx, "y")})), "");
 }
 
 TEST(Onnx, qonnx_quantizer_per_channel) {

@@ -31,8 +31,11 @@ class Renumbering {
   std::vector<int> order_;
 };
 
-/// "layer1.0.conv1.weight" and "conv2d/kernel" name their layer; other initializers do not.
-std::string layer_of_name(const std::string& name) {
+/// "layer1.0.conv1.weight", "fc.weight_quantized" (as ONNX Runtime's quantizer calls it) and
+/// "conv2d/kernel" name their layer; other initializers do not.
+std::string layer_of_name(std::string name) {
+  constexpr std::string_view kQuantized = "_quantized";
+  if (name.ends_with(kQuantized)) name.resize(name.size() - kQuantized.size());
   constexpr std::array<std::string_view, 12> kSuffixes{
       ".weight", ".bias", ".running_mean", ".running_var", ".gamma",       ".beta",
       ".mean",   ".var",  ".scale",        ".kernel",      ".moving_mean", ".moving_variance"};

@@ -1,5 +1,5 @@
-// Arrays that start on a cache line (large ones: on a huge page), and whose new elements are not set
-// to zero first.
+// Arrays that start on a cache line (large ones: on a huge page), and whose new elements are not
+// set to zero first.
 #pragma once
 
 #include <cstddef>

@@ -29,7 +29,7 @@ std::vector<std::uint64_t> first_distinct(Random& random, std::uint64_t populati
     std::vector<std::uint64_t> batch(n - chosen.size());
     for (std::uint64_t& x : batch) x = random.below(population);
     std::ranges::sort(batch);
-    batch.erase(std::ranges::unique(batch).begin(), batch.end());
+    batch.erase(std::unique(batch.begin(), batch.end()), batch.end());
     merged.clear();
     std::ranges::set_union(chosen, batch, std::back_inserter(merged));
     chosen.swap(merged);
