@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <limits>
 #include <utility>
 
 #include "flipscope/engine/golden.h"
 #include "flipscope/engine/strike.h"
 #include "flipscope/model/file_bytes.h"
+#include "flipscope/model/lower.h"
 #include "flipscope/model/model.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/hash.h"
@@ -47,6 +49,15 @@ double multiply_adds(const Graph& graph) {
   return std::max(total, 1.0);
 }
 
+/// What one fault of the campaign may do to one sum, for the proof of exactness.
+FaultLoad load_of(const FaultModel& model, const std::vector<Part>& parts) {
+  FaultLoad load;
+  if (model.kind == FaultModel::Kind::multi) load.words = model.count;
+  if (model.kind == FaultModel::Kind::rate) load.words = std::numeric_limits<int>::max();
+  load.biases = std::find(parts.begin(), parts.end(), Part::biases) != parts.end();
+  return load;
+}
+
 std::string file_digest(const std::string& file) {
   return file.empty() ? "none" : digest(read_file_bytes(file));
 }
@@ -65,6 +76,7 @@ Plan::Plan(const CampaignOptions& options, Graph graph, Samples samples,
       fault_model_(parse_fault_model(options.faults)),
       values_(static_cast<int>(element_count(graph_.values[graph_.outputs.at(0)].shape))) {
   if (samples_.count == 0) fail("campaign", "'{}' holds no samples", options.samples.inputs);
+  choose_carriers(graph_, load_of(fault_model_, options.space.parts));
   read_fault_files();
   choose_score();
   describe(model_digest);

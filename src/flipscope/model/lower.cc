@@ -234,6 +234,20 @@ double largest_change(const Encoding& encoding, double factor) {
   return (highest(whole) - lowest(whole)) * factor;
 }
 
+/// The most elements of a constant that read one stored word.
+double most_readers(const Constant& constant) {
+  if (constant.source.empty()) return 1;
+  std::vector<std::int32_t> sources = constant.source;
+  std::sort(sources.begin(), sources.end());
+  std::ptrdiff_t most = 1;
+  for (auto run = sources.begin(); run != sources.end();) {
+    const auto end = std::upper_bound(run, sources.end(), *run);
+    most = std::max(most, end - run);
+    run = end;
+  }
+  return static_cast<double>(most);
+}
+
 ExactnessProof prove(const Graph& graph, int index, const FaultLoad& load) {
   const Node& node = graph.nodes[index];
   ExactnessProof proof{.node = index};
@@ -270,7 +284,8 @@ ExactnessProof prove(const Graph& graph, int index, const FaultLoad& load) {
   }
   const double taps = static_cast<double>(elements.size()) / static_cast<double>(channels);
   double most = *std::max_element(sums.begin(), sums.end()) * x_most;
-  most += std::min<double>(load.words, taps) * largest_change(encoding, 1) * x_most;
+  const double struck = std::min(load.words * most_readers(weights), taps);
+  most += struck * largest_change(encoding, 1) * x_most;
   if (node.inputs.size() > 2 && node.inputs[2].kind == Input::Kind::constant) {
     const Constant& bias = graph.constants[node.inputs[2].id];
     double bias_most = 0;
