@@ -39,7 +39,12 @@ float original(const Options& options, const Axis& axis, float x) {
   if (mode == "half_pixel") return (x + 0.5F) / scale - 0.5F;
   if (mode == "tf_half_pixel_for_nn") return (x + 0.5F) / scale;
   if (mode == "pytorch_half_pixel") return output > 1 ? (x + 0.5F) / scale - 0.5F : 0;
-  if (mode == "align_corners") return output > 1 ? x * (input - 1) / (output - 1) : 0;
+  if (mode == "align_corners") {
+    // The resized length is the scale's, before it was rounded down to whole elements.
+    const float scaled = scale * input;
+    const float length = std::fabs(scaled - output) < 0x1p-10F ? output : scaled;
+    return length > 1 ? x * (input - 1) / (length - 1) : 0;
+  }
   if (mode == "half_pixel_symmetric") {
     const float adjustment = output / (scale * input);
     return input / 2 * (1 - adjustment) + (x + 0.5F) / scale - 0.5F;
