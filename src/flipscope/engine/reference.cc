@@ -249,10 +249,10 @@ void interpret(const Node& node, const std::vector<Operand>& in, const Shape& ou
   }
 }
 
-void strike_value_sites(const Graph& graph, const FaultSpace& space, const Fault& fault, int value,
+void strike_value_sites(const Graph& graph, const FaultSpace* space, const Fault& fault, int value,
                         std::vector<float>& elements) {
   for (const FaultSite& site : fault.sites) {
-    const FaultTarget& target = space.targets()[site.target];
+    const FaultTarget& target = space->targets()[site.target];
     const bool here =
         (target.part == Part::activations || target.part == Part::inputs) && target.id == value;
     if (!here) continue;
@@ -283,7 +283,7 @@ std::vector<std::vector<float>> run_reference(const Graph& graph, std::span<cons
 
   std::vector<std::vector<float>> values(graph.values.size());
   values[graph.inputs[0]].assign(input.begin(), input.end());
-  strike_value_sites(graph, *space, *fault, graph.inputs[0], values[graph.inputs[0]]);
+  strike_value_sites(graph, space, *fault, graph.inputs[0], values[graph.inputs[0]]);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node& node = graph.nodes[n];
     std::vector<Operand> operands;
@@ -323,7 +323,7 @@ std::vector<std::vector<float>> run_reference(const Graph& graph, std::span<cons
     std::vector<float>& out = values[node.output];
     out.resize(element_count(shape));
     interpret(node, operands, shape, struck, out);
-    strike_value_sites(graph, *space, *fault, node.output, out);
+    strike_value_sites(graph, space, *fault, node.output, out);
   }
   return values;
 }
