@@ -31,18 +31,6 @@ bool is_changed(const Pass& pass, const Input& input) {
   return input.kind == Input::Kind::value && !pass.work.changed(input.id).empty();
 }
 
-const Accumulation* accumulation(const Op& op) {
-  return std::visit(
-      [](const auto& o) -> const Accumulation* {
-        if constexpr (requires { o.accumulation; }) {
-          return &o.accumulation;
-        } else {
-          return nullptr;
-        }
-      },
-      op);
-}
-
 /// True where the node's sums are exact in float32, so that differences may be added to them.
 bool adds_exactly(const Node& node) {
   const Accumulation* sum = accumulation(node.op);

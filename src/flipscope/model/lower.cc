@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "flipscope/model/prune.h"
+#include "flipscope/ops/dot.h"
 
 namespace flipscope {
 namespace {
@@ -205,18 +206,6 @@ class Lowering {
   Graph& graph_;
   std::vector<std::optional<Codes>> codes_;
 };
-
-const Accumulation* accumulation(const Op& op) {
-  return std::visit(
-      [](const auto& o) -> const Accumulation* {
-        if constexpr (requires { o.accumulation; }) {
-          return &o.accumulation;
-        } else {
-          return nullptr;
-        }
-      },
-      op);
-}
 
 double largest_code(const Encoding& encoding, double factor) {
   double most = 0;

@@ -111,6 +111,18 @@ void dot(const Dot<T>& d) {
   }
 }
 
+const Accumulation* accumulation(const Op& op) {
+  return std::visit(
+      [](const auto& o) -> const Accumulation* {
+        if constexpr (requires { o.accumulation; }) {
+          return &o.accumulation;
+        } else {
+          return nullptr;
+        }
+      },
+      op);
+}
+
 void rescale_row(double factor, const float* sums, std::int64_t count, float* out) {
   const auto narrow = static_cast<float>(factor);
   if (narrow == factor) {

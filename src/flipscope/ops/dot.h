@@ -49,6 +49,9 @@ struct Dot {
 template <typename T>
 void dot(const Dot<T>& d);
 
+/// How the operator sums, or null where it is not affine.
+const Accumulation* accumulation(const Op& op);
+
 /// out[i] = float32(double(sums[i])·factor).
 void rescale_row(double factor, const float* sums, std::int64_t count, float* out);
 
