@@ -11,8 +11,8 @@
 namespace flipscope {
 
 struct FaultyRun::State {
-  State(const Program& program, const FaultSpace& fault_space)
-      : work(program), space(fault_space), stage_at(program.graph->nodes.size(), -1) {
+  State(const Program& program, const FaultSpace& fault_space, Method how)
+      : work(program), space(fault_space), method(how), stage_at(program.graph->nodes.size(), -1) {
     for (std::size_t s = 0; s < program.stages->size(); ++s) {
       stage_at[(*program.stages)[s].nodes.front()] = static_cast<int>(s);
     }
@@ -22,6 +22,8 @@ struct FaultyRun::State {
   void sort_sites(const Fault& fault);
   void patch_constants(const Fault& fault);
   void strike_values(const Fault& fault, int value);
+  void pass_differences(const Fault& fault, const std::map<int, std::vector<int>>& struck);
+  void recompute(const Fault& fault, const std::map<int, std::vector<int>>& struck);
   void strike_operands(const Fault& fault, int node);
   /// Passes a whole stage where it can serve and nothing strikes inside it.
   void try_stage(std::size_t index, const std::map<int, std::vector<int>>& struck_by_node);
@@ -30,14 +32,27 @@ struct FaultyRun::State {
 
   Workspace work;
   const FaultSpace& space;
+  Method method;
   std::map<int, std::vector<FaultSite>> stored_sites, value_sites, operand_sites;
   std::map<int, std::vector<std::vector<std::int32_t>>> readers;
   std::vector<int> stage_at;  ///< [node] stage that begins here, or −1
   std::vector<bool> passed;   ///< [node] by its stage
 };
 
-FaultyRun::FaultyRun(const Program& program, const FaultSpace& space)
-    : state_(std::make_unique<State>(program, space)) {}
+const char* to_string(Method method) {
+  switch (method) {
+    case Method::difference:
+      break;
+    case Method::suffix:
+      return "suffix";
+    case Method::whole:
+      return "whole";
+  }
+  return "difference";
+}
+
+FaultyRun::FaultyRun(const Program& program, const FaultSpace& space, Method method)
+    : state_(std::make_unique<State>(program, space, method)) {}
 FaultyRun::~FaultyRun() = default;
 FaultyRun::FaultyRun(FaultyRun&&) noexcept = default;
 
@@ -177,6 +192,41 @@ void FaultyRun::State::try_stage(std::size_t index,
   for (int n : stage.nodes) passed[n] = true;
 }
 
+void FaultyRun::State::pass_differences(const Fault& fault,
+                                        const std::map<int, std::vector<int>>& struck) {
+  static const std::vector<int> kNone;
+  const Graph& graph = work.graph();
+  passed.assign(graph.nodes.size(), false);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const int index = static_cast<int>(n);
+    if (stage_at[n] >= 0) try_stage(static_cast<std::size_t>(stage_at[n]), struck);
+    const auto own = struck.find(index);
+    if (!passed[n]) pass_difference(work, index, own == struck.end() ? kNone : own->second);
+    strike_operands(fault, index);
+    strike_values(fault, graph.nodes[n].output);
+  }
+}
+
+void FaultyRun::State::recompute(const Fault& fault,
+                                 const std::map<int, std::vector<int>>& struck) {
+  const Graph& graph = work.graph();
+  bool started = method == Method::whole || !work.changed(graph.inputs[0]).empty();
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const int index = static_cast<int>(n);
+    const Node& node = graph.nodes[n];
+    const Shape& shape = graph.values[node.output].shape;
+    started = started || struck.contains(index);
+    if (started) {
+      forward<float>(node.op, work.views(node), shape, work.overwritable(node.output),
+                     work.block().lanes);
+      work.note_all_changed(node.output);
+    }
+    strike_operands(fault, index);
+    strike_values(fault, node.output);
+    started = started || !work.changed(node.output).empty();
+  }
+}
+
 const float* FaultyRun::State::run(const Block& golden, const Fault& fault) {
   const Graph& graph = work.graph();
   sort_sites(fault);
@@ -189,15 +239,10 @@ const float* FaultyRun::State::run(const Block& golden, const Fault& fault) {
     }
   }
   for (int input : graph.inputs) strike_values(fault, input);
-  static const std::vector<int> kNone;
-  passed.assign(graph.nodes.size(), false);
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    const int index = static_cast<int>(n);
-    if (stage_at[n] >= 0) try_stage(static_cast<std::size_t>(stage_at[n]), struck);
-    const auto own = struck.find(index);
-    if (!passed[n]) pass_difference(work, index, own == struck.end() ? kNone : own->second);
-    strike_operands(fault, index);
-    strike_values(fault, graph.nodes[n].output);
+  if (method == Method::difference) {
+    pass_differences(fault, struck);
+  } else {
+    recompute(fault, struck);
   }
   work.end();
   return work.at(graph.outputs[0]);

@@ -1,4 +1,5 @@
-// Codes as numbers, [element][lane], and as packed bytes, [channel / 4][position][lane][channel % 4].
+// Codes as numbers, [element][lane], and as packed bytes, [channel / 4][position][lane][channel %
+// 4].
 #pragma once
 
 #include <cstdint>

@@ -47,10 +47,10 @@ class StageFinder {
     if (node.inputs[0].kind != Input::Kind::value) return {};
     if (node.inputs.size() > 2 && node.inputs[2].kind == Input::Kind::value) return {};
     Stage stage{.nodes = {head}, .head = head, .input = node.inputs[0].id, .rescale = sum->rescale};
-    const bool laid_out = std::holds_alternative<Convolution>(node.op)
-                              ? lay_out_convolution(stage)
-                              : std::holds_alternative<MatrixProduct>(node.op) &&
-                                    lay_out_product(stage);
+    const bool laid_out =
+        std::holds_alternative<Convolution>(node.op)
+            ? lay_out_convolution(stage)
+            : std::holds_alternative<MatrixProduct>(node.op) && lay_out_product(stage);
     if (!laid_out || !pack_weights(stage)) return {};
     stage.output = node.output;
     find_chain(stage);
@@ -90,7 +90,8 @@ class StageFinder {
     const auto* move = made < 0 ? nullptr : std::get_if<Rearrange>(&graph_.nodes[made].op);
     if (move && graph_.nodes[made].inputs.size() == 1 && readers_[x.id] == 1) {
       const Input& from = graph_.nodes[made].inputs[0];
-      if (from.kind == Input::Kind::value && move->source.size() == static_cast<std::size_t>(w[0])) {
+      if (from.kind == Input::Kind::value &&
+          move->source.size() == static_cast<std::size_t>(w[0])) {
         stage.input = from.id;
         stage.source = move->source;
         stage.nodes.insert(stage.nodes.begin(), made);
@@ -152,8 +153,8 @@ class StageFinder {
           const std::int32_t word = stage.weights[(row / kPack * words + k) * kPack + row % kPack];
           for (int b = 0; b < kPack; ++b) sum += static_cast<std::int8_t>(word >> (8 * b));
         }
-        pattern.start.push_back(static_cast<std::int32_t>(
-            static_cast<std::int64_t>(bias[row]) - stage.in.byte_offset * sum));
+        pattern.start.push_back(static_cast<std::int32_t>(static_cast<std::int64_t>(bias[row]) -
+                                                          stage.in.byte_offset * sum));
       }
     }
     return true;
@@ -226,7 +227,8 @@ class StageFinder {
       if (!steps) return;
       stage.out = *out;
       stage.writes_codes = true;
-      stage.steps = std::move(*steps);
+      stage.last = std::move(steps->last);
+      stage.steps = std::move(steps->steps);
       stage.steps.resize(stage.rows);
       stage.nodes.insert(stage.nodes.end(), chain.nodes.begin(), chain.nodes.end());
       stage.output = value;

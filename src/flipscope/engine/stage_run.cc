@@ -77,8 +77,7 @@ std::optional<std::vector<Strike>> strikes_of(const Workspace& work, const Stage
     } else {
       return {};
     }
-    const double change =
-        work.program().wide[patch.constant][patch.element] - patch.wide;
+    const double change = work.program().wide[patch.constant][patch.element] - patch.wide;
     if (change != std::nearbyint(change) || std::abs(change) > (strike.is_bias ? 1 << 24 : 255)) {
       return {};
     }
@@ -116,25 +115,24 @@ void strike_rows(Workspace& work, const Stage& stage, std::size_t index,
         const int part = std::clamp(left, -128, 127);
         left -= part;
         const auto byte = static_cast<std::uint8_t>(part);
-        patches.push_back(
-            {.x = input + strike.channel / kPack * in_group,
-             .place = stage.reads.data() + strike.tap * stage.plane,
-             .weight = static_cast<std::int32_t>(std::uint32_t{byte}
-                                                 << (8 * (strike.channel % kPack))),
-             .add = -stage.in.byte_offset * part});
+        patches.push_back({.x = input + strike.channel / kPack * in_group,
+                           .place = stage.reads.data() + strike.tap * stage.plane,
+                           .weight = static_cast<std::int32_t>(std::uint32_t{byte}
+                                                               << (8 * (strike.channel % kPack))),
+                           .add = -stage.in.byte_offset * part});
       }
     }
-    const bool differs = packed_strike(
-        PackedStrike{.patches = patches.data(),
-                     .patch_count = static_cast<int>(patches.size()),
-                     .add = add,
-                     .sums = sums + row * stage.plane * lanes,
-                     .positions = stage.plane,
-                     .lanes = lanes,
-                     .step = stage.steps[row],
-                     .byte = static_cast<int>(row % kPack),
-                     .golden = (group == written ? out : golden) + group * out_group,
-                     .out = out + group * out_group});
+    const bool differs =
+        packed_strike(PackedStrike{.patches = patches.data(),
+                                   .patch_count = static_cast<int>(patches.size()),
+                                   .add = add,
+                                   .sums = sums + row * stage.plane * lanes,
+                                   .positions = stage.plane,
+                                   .lanes = lanes,
+                                   .step = stage.steps[row],
+                                   .byte = static_cast<int>(row % kPack),
+                                   .golden = (group == written ? out : golden) + group * out_group,
+                                   .out = out + group * out_group});
     written = group;
     if (differs) append(changed, {row * stage.plane, (row + 1) * stage.plane});
   }
@@ -169,8 +167,8 @@ const ChangedPairs& changed_pairs(const Stage& stage, const std::vector<std::int
     for (std::int64_t row = 0; row < stage.rows; ++row) {
       for (std::int64_t tap = 0; tap < stage.kernel; ++tap) {
         const int w = stage.weight_at(row, c, tap);
-        const std::uint32_t both = (static_cast<std::uint32_t>(w) & 0xFF) |
-                                   (static_cast<std::uint32_t>(-w) & 0xFF) << 8;
+        const std::uint32_t both =
+            (static_cast<std::uint32_t>(w) & 0xFF) | (static_cast<std::uint32_t>(-w) & 0xFF) << 8;
         pairs.weights[(row / kPack * pairs.count * stage.kernel + pair * stage.kernel + tap) *
                           kPack +
                       row % kPack] |= static_cast<std::int32_t>(both << out_shift);
@@ -183,12 +181,10 @@ const ChangedPairs& changed_pairs(const Stage& stage, const std::vector<std::int
 /// The sums of a changed input: the golden sums plus the change where that is less work, counted in
 /// words multiplied by words. (One more to load the golden sum.)
 Sweep sweep_of_change(Workspace& work, const Stage& stage, std::size_t index, int lanes) {
-  const std::vector<std::int64_t> channels =
-      blocks_met(work.changed(stage.input), stage.in.plane);
+  const std::vector<std::int64_t> channels = blocks_met(work.changed(stage.input), stage.in.plane);
   const std::uint8_t* now = work.bytes(stage.input);
   const std::int64_t pairs = (static_cast<std::int64_t>(channels.size()) + 1) / 2;
-  const bool adds =
-      stage.negatable && pairs * stage.kernel + 1 < stage.in.groups() * stage.kernel;
+  const bool adds = stage.negatable && pairs * stage.kernel + 1 < stage.in.groups() * stage.kernel;
   if (!adds) {
     return Sweep{.stage = stage,
                  .input = now,
@@ -225,8 +221,8 @@ void change_input(Workspace& work, const Stage& stage, std::size_t index) {
   if (stage.writes_codes) {
     sweep.codes = work.overwritable_bytes(stage.output);
     sweep();
-    work.note_changed_bytes(stage.output, differing_groups(stage, sweep.codes,
-                                                           work.golden_bytes(stage.output), lanes));
+    work.note_changed_bytes(
+        stage.output, differing_groups(stage, sweep.codes, work.golden_bytes(stage.output), lanes));
     return;
   }
   static thread_local AlignedVector<std::int32_t> sums;

@@ -167,6 +167,12 @@ void Workspace::note_changes(int v, const Ranges& written) {
   }
 }
 
+void Workspace::note_all_changed(int v) {
+  changed_[v] = {{0, element_count(graph().values[v].shape)}};
+  numbers_.current[v] = true;
+  bytes_.current[v] = false;
+}
+
 std::vector<View<float>> Workspace::views(const Node& node) {
   std::vector<View<float>> views;
   views.reserve(node.inputs.size());

@@ -43,6 +43,9 @@ class Workspace {
   /// differ.
   void note_changes(int v, const Ranges& written);
 
+  /// Takes every element as changed, without a look.
+  void note_all_changed(int v);
+
   /// The same value as packed bytes; null where a code is no byte.
   const std::uint8_t* bytes(int v);
   const std::uint8_t* golden_bytes(int v) const {
