@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "flipscope/engine/ranges.h"
 #include "flipscope/model/graph.h"
 #include "flipscope/ops/packed_kernels.h"
 
@@ -45,13 +46,15 @@ struct Stage {
   int input = -1;   ///< value that the stage reads
   int output = -1;  ///< value that it writes
   PackedShape in;
-  PackedShape out;                  ///< where it writes codes
-  bool writes_codes = false;        ///< else float32 numbers: sums times `rescale`
-  std::int64_t rows = 0;            ///< output channels, a multiple of kPack
-  std::int64_t channels = 0;        ///< the real ones
-  std::int64_t plane = 1;           ///< output positions
-  std::int64_t kernel = 1;          ///< taps of one channel
-  std::vector<std::int32_t> reads;  ///< [tap][position] place in the input's plane, or −1
+  PackedShape out;                      ///< where it writes codes
+  bool writes_codes = false;            ///< else float32 numbers: sums times `rescale`
+  std::int64_t rows = 0;                ///< output channels, a multiple of kPack
+  std::int64_t channels = 0;            ///< the real ones
+  std::int64_t plane = 1;               ///< output positions
+  std::int64_t kernel = 1;              ///< taps of one channel
+  std::vector<std::int32_t> reads;      ///< [tap][position] place in the input's plane, or −1
+  std::vector<std::int32_t> read_by;    ///< output positions that read each place, place by place
+  std::vector<std::int32_t> read_from;  ///< [place] where its positions begin, and the total
   std::vector<TapPattern> patterns;
   std::vector<std::int32_t> pattern;  ///< [position]
   std::vector<std::int32_t> anchor;   ///< [position] place of the first tap
@@ -69,6 +72,9 @@ struct Stage {
     std::int64_t row, channel, tap;
   };
   Place place_of(std::int64_t element) const;
+
+  /// Output positions that read any of these places of the input's plane.
+  Positions affected(const Positions& places) const;
 
   /// The signed byte that meets `channel` at `tap` in `row`.
   int weight_at(std::int64_t row, std::int64_t channel, std::int64_t tap) const;
