@@ -397,10 +397,19 @@ void pass_difference(Workspace& work, int index, const std::vector<int>& struck)
 
 void forward_output(const Node& node, const std::vector<View<float>>& inputs,
                     const Shape& out_shape, std::int64_t output, float* out, int lanes) {
-  const bool product = std::holds_alternative<MatrixProduct>(node.op);
-  const std::int64_t plane = product ? 1 : strides_of(out_shape)[1];
-  const std::int64_t c = output / plane % (product ? out_shape.back() : out_shape[1]);
-  forward_channel(node.op, inputs, out_shape, out, lanes, c);
+  if (const auto* product = std::get_if<MatrixProduct>(&node.op)) {
+    const std::int64_t c = output % out_shape.back();
+    forward_channels<float>(*product, inputs, out_shape, out, lanes, c, c + 1);
+    return;
+  }
+  const std::int64_t plane = strides_of(out_shape)[1];
+  const std::int64_t c = output / plane % out_shape[1], position = output % plane;
+  if (const auto* conv = std::get_if<Convolution>(&node.op)) {
+    forward_element(*conv, inputs, out_shape, out, lanes, c, position);
+  } else {
+    forward_element(std::get<TransposedConvolution>(node.op), inputs, out_shape, out, lanes, c,
+                    position);
+  }
 }
 
 }  // namespace flipscope

@@ -27,6 +27,8 @@ struct FaultyRun::State {
   void strike_operands(const Fault& fault, int node);
   /// Passes a whole stage where it can serve and nothing strikes inside it.
   void try_stage(std::size_t index, const std::map<int, std::vector<int>>& struck_by_node);
+  /// A copy of a value as the run has it, whose elements may be struck and set back.
+  AlignedVector<float>& operand_copy(int value);
   /// Elements of `constant` that read each word of its stored tensor, made when first needed.
   const std::vector<std::vector<std::int32_t>>& elements_reading(int constant);
 
@@ -35,8 +37,14 @@ struct FaultyRun::State {
   Method method;
   std::map<int, std::vector<FaultSite>> stored_sites, value_sites, operand_sites;
   std::map<int, std::vector<std::vector<std::int32_t>>> readers;
-  std::vector<int> stage_at;  ///< [node] stage that begins here, or −1
-  std::vector<bool> passed;   ///< [node] by its stage
+  struct OperandCopy {
+    std::uint64_t serial = 0;  ///< of the block that it was made for
+    AlignedVector<float> numbers;
+    Ranges differs;  ///< from the golden value
+  };
+  std::map<int, OperandCopy> operands;  ///< by value
+  std::vector<int> stage_at;            ///< [node] stage that begins here, or −1
+  std::vector<bool> passed;             ///< [node] by its stage
 };
 
 const char* to_string(Method method) {
@@ -152,9 +160,16 @@ void FaultyRun::State::strike_operands(const Fault& fault, int index) {
     const OperandRead read = operand_read(graph, index, site.index);
     reads[read.output].push_back({read, site.bit});
   }
-  AlignedVector<float> operand(work.at(source), work.at(source) + element_count(x.shape) * lanes);
-  AlignedVector<float> all(element_count(out_shape) * lanes);
+  AlignedVector<float>& operand = operand_copy(source);
+  // An output element is computed with its whole row of a matrix product or batch: those are put
+  // aside, and only the element itself is kept.
+  const bool alone = out_shape.size() > 1 &&
+                     element_count(out_shape) == (std::holds_alternative<MatrixProduct>(node.op)
+                                                      ? out_shape.back()
+                                                      : out_shape[1] * strides_of(out_shape)[1]);
   float* out = work.writable(node.output);
+  AlignedVector<float> aside(alone ? 0 : element_count(out_shape) * lanes);
+  float* const computed = alone ? out : aside.data();
   Ranges struck_outputs;
   for (const auto& [output, struck] : reads) {
     for (const auto& [read, bit] : struck) {
@@ -166,14 +181,33 @@ void FaultyRun::State::strike_operands(const Fault& fault, int index) {
     }
     std::vector<View<float>> views = work.views(node);
     views[data].data = operand.data();
-    forward_output(node, views, out_shape, output, all.data(), lanes);
-    std::copy_n(all.data() + output * lanes, lanes, out + output * lanes);
+    forward_output(node, views, out_shape, output, computed, lanes);
+    if (!alone) std::copy_n(computed + output * lanes, lanes, out + output * lanes);
     for (const auto& [read, bit] : struck) {
       std::copy_n(work.at(source) + read.input * lanes, lanes, operand.data() + read.input * lanes);
     }
     append(struck_outputs, {output, output + 1});
   }
   work.note_changes(node.output, united(work.changed(node.output), struck_outputs));
+}
+
+AlignedVector<float>& FaultyRun::State::operand_copy(int value) {
+  OperandCopy& copy = operands[value];
+  const std::int64_t lanes = work.block().lanes;
+  if (copy.serial != work.block().serial) {
+    const AlignedVector<float>& golden = work.block().values[value];
+    copy.numbers = golden;
+    copy.serial = work.block().serial;
+    copy.differs.clear();
+  }
+  const Ranges& changed = work.changed(value);
+  const float* now = work.at(value);
+  for (const Range& range : united(copy.differs, changed)) {
+    std::copy(now + range.first * lanes, now + range.last * lanes,
+              copy.numbers.data() + range.first * lanes);
+  }
+  copy.differs = changed;
+  return copy.numbers;
 }
 
 void FaultyRun::State::try_stage(std::size_t index,

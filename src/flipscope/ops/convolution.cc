@@ -291,6 +291,20 @@ void forward_positions(const Convolution& op, std::span<const View<float>> input
   for (std::int32_t at : positions) run.run(coordinates(at, out_shape), at, 0, out_shape[1]);
 }
 
+void forward_element(const Convolution& op, std::span<const View<float>> inputs,
+                     const Shape& out_shape, float* out, int lanes, std::int64_t channel,
+                     std::int64_t position) {
+  Positions<float, Convolution>(op, inputs, out_shape, out, lanes)
+      .run(coordinates(position, out_shape), position, channel, channel + 1);
+}
+
+void forward_element(const TransposedConvolution& op, std::span<const View<float>> inputs,
+                     const Shape& out_shape, float* out, int lanes, std::int64_t channel,
+                     std::int64_t position) {
+  Positions<float, TransposedConvolution>(op, inputs, out_shape, out, lanes)
+      .run(coordinates(position, out_shape), position, channel, channel + 1);
+}
+
 std::vector<std::int32_t> affected_positions(const Convolution& op, const Shape& x_shape,
                                              const Shape& w_shape, const Shape& out_shape,
                                              std::span<const std::int32_t> places) {
