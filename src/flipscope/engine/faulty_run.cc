@@ -13,7 +13,7 @@ struct FaultyRun::State {
   State(const Program& program, const FaultSpace& fault_space)
       : work(program), space(fault_space) {}
 
-  const float* run(const Block& golden, const Fault& fault);
+  const float* run_to(int value, const Block& golden, const Fault& fault);
   void sort_sites(const Fault& fault);
   void patch_constants(const Fault& fault);
   void strike_values(const Fault& fault, int value);
@@ -33,7 +33,11 @@ FaultyRun::~FaultyRun() = default;
 FaultyRun::FaultyRun(FaultyRun&&) noexcept = default;
 
 const float* FaultyRun::operator()(const Block& golden, const Fault& fault) {
-  return state_->run(golden, fault);
+  return state_->run_to(state_->work.graph().outputs[0], golden, fault);
+}
+
+const float* FaultyRun::run_to(int value, const Block& golden, const Fault& fault) {
+  return state_->run_to(value, golden, fault);
 }
 
 const std::vector<std::vector<std::int32_t>>& FaultyRun::State::elements_reading(int constant) {
@@ -152,7 +156,7 @@ void FaultyRun::State::strike_operands(const Fault& fault, int index) {
   work.note_changes(node.output, united(work.changed(node.output), struck_outputs));
 }
 
-const float* FaultyRun::State::run(const Block& golden, const Fault& fault) {
+const float* FaultyRun::State::run_to(int value, const Block& golden, const Fault& fault) {
   const Graph& graph = work.graph();
   sort_sites(fault);
   work.begin(golden);
@@ -171,9 +175,10 @@ const float* FaultyRun::State::run(const Block& golden, const Fault& fault) {
     pass_difference(work, index, own == struck.end() ? kNone : own->second);
     strike_operands(fault, index);
     strike_values(fault, graph.nodes[n].output);
+    if (graph.nodes[n].output == value) break;
   }
   work.end();
-  return work.at(graph.outputs[0]);
+  return work.at(value);
 }
 
 }  // namespace flipscope
