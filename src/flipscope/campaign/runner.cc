@@ -89,7 +89,7 @@ struct Runner::State {
     const auto samples = static_cast<std::size_t>(plan.samples().count);
     blocks = (samples + kBlockSamples - 1) / kBlockSamples;
     const std::size_t most =
-        (memory == 0 ? half_of_memory() : memory) / std::max(block_bytes(plan.graph()), 1ul);
+        (memory == 0 ? half_of_memory() : memory) / std::max(block_bytes(program), 1ul);
     group = std::clamp<std::size_t>(most, 1, blocks);
     keep = group == blocks;
     run_all_golden();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "flipscope/engine/difference.h"
+#include "flipscope/engine/stage_run.h"
 #include "flipscope/engine/strike.h"
 #include "flipscope/engine/workspace.h"
 
@@ -11,13 +12,19 @@ namespace flipscope {
 
 struct FaultyRun::State {
   State(const Program& program, const FaultSpace& fault_space)
-      : work(program), space(fault_space) {}
+      : work(program), space(fault_space), stage_at(program.graph->nodes.size(), -1) {
+    for (std::size_t s = 0; s < program.stages->size(); ++s) {
+      stage_at[(*program.stages)[s].nodes.front()] = static_cast<int>(s);
+    }
+  }
 
   const float* run_to(int value, const Block& golden, const Fault& fault);
   void sort_sites(const Fault& fault);
   void patch_constants(const Fault& fault);
   void strike_values(const Fault& fault, int value);
   void strike_operands(const Fault& fault, int node);
+  /// Passes a whole stage where it can serve and nothing strikes or is wanted inside it.
+  void try_stage(std::size_t index, const std::map<int, std::vector<int>>& struck_by_node);
   /// Elements of `constant` that read each word of its stored tensor, made when first needed.
   const std::vector<std::vector<std::int32_t>>& elements_reading(int constant);
 
@@ -25,6 +32,9 @@ struct FaultyRun::State {
   const FaultSpace& space;
   std::map<int, std::vector<FaultSite>> stored_sites, value_sites, operand_sites;
   std::map<int, std::vector<std::vector<std::int32_t>>> readers;
+  std::vector<int> stage_at;  ///< [node] stage that begins here, or −1
+  std::vector<bool> passed;   ///< [node] by its stage
+  int wanted = -1;            ///< value that the run goes to
 };
 
 FaultyRun::FaultyRun(const Program& program, const FaultSpace& space)
@@ -156,7 +166,26 @@ void FaultyRun::State::strike_operands(const Fault& fault, int index) {
   work.note_changes(node.output, united(work.changed(node.output), struck_outputs));
 }
 
+void FaultyRun::State::try_stage(std::size_t index,
+                                 const std::map<int, std::vector<int>>& struck_by_node) {
+  const Stage& stage = (*work.program().stages)[index];
+  std::vector<int> struck;
+  for (int n : stage.nodes) {
+    const int made = work.graph().nodes[n].output;
+    const bool inside = made != stage.output;
+    if (operand_sites.contains(n)) return;
+    if (inside && (made == wanted || value_sites.contains(made))) return;
+    const auto own = struck_by_node.find(n);
+    if (own != struck_by_node.end()) {
+      struck.insert(struck.end(), own->second.begin(), own->second.end());
+    }
+  }
+  if (!pass_stage(work, index, struck)) return;
+  for (int n : stage.nodes) passed[n] = true;
+}
+
 const float* FaultyRun::State::run_to(int value, const Block& golden, const Fault& fault) {
+  wanted = value;
   const Graph& graph = work.graph();
   sort_sites(fault);
   work.begin(golden);
@@ -169,10 +198,12 @@ const float* FaultyRun::State::run_to(int value, const Block& golden, const Faul
   }
   for (int input : graph.inputs) strike_values(fault, input);
   static const std::vector<int> kNone;
+  passed.assign(graph.nodes.size(), false);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const int index = static_cast<int>(n);
+    if (stage_at[n] >= 0) try_stage(static_cast<std::size_t>(stage_at[n]), struck);
     const auto own = struck.find(index);
-    pass_difference(work, index, own == struck.end() ? kNone : own->second);
+    if (!passed[n]) pass_difference(work, index, own == struck.end() ? kNone : own->second);
     strike_operands(fault, index);
     strike_values(fault, graph.nodes[n].output);
     if (graph.nodes[n].output == value) break;

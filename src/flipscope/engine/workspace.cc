@@ -1,57 +1,147 @@
 #include "flipscope/engine/workspace.h"
 
 #include <cstring>
+#include <utility>
+
+#include "flipscope/engine/stage_run.h"
 
 namespace flipscope {
+namespace {
+
+void leave_stale(Ranges& stale, const Ranges& changed) {
+  stale = stale.empty() ? changed : united(stale, changed);
+}
+
+}  // namespace
+
+template <typename T>
+void Workspace::Form<T>::forget() {
+  copied.assign(copied.size(), false);
+  for (Ranges& ranges : stale) ranges.clear();
+}
 
 Workspace::Workspace(const Program& golden_program)
     : program_(golden_program),
-      copies_(golden_program.graph->values.size()),
-      copied_(copies_.size(), false),
-      changed_(copies_.size()),
-      stale_(copies_.size()),
+      numbers_(golden_program.graph->values.size()),
+      bytes_(golden_program.graph->values.size()),
+      changed_(golden_program.graph->values.size()),
       sums_(golden_program.graph->nodes.size()),
-      summed_(sums_.size(), false) {}
+      summed_(sums_.size(), false),
+      stage_sums_(golden_program.stages->size()),
+      stage_summed_(stage_sums_.size(), false) {}
 
 void Workspace::begin(const Block& block) {
-  if (block.serial != serial_) {
-    serial_ = block.serial;
-    copied_.assign(copied_.size(), false);
-    summed_.assign(summed_.size(), false);
-    for (std::size_t v = 0; v < copies_.size(); ++v) {
-      stale_[v].clear();
-      changed_[v].clear();
-    }
-  }
   block_ = &block;
   for (std::size_t v = 0; v < changed_.size(); ++v) {
     if (changed_[v].empty()) continue;
-    stale_[v] = stale_[v].empty() ? std::move(changed_[v]) : united(stale_[v], changed_[v]);
+    if (numbers_.current[v]) leave_stale(numbers_.stale[v], changed_[v]);
+    if (bytes_.current[v]) leave_stale(bytes_.stale[v], changed_[v]);
     changed_[v].clear();
   }
+  if (block.serial == serial_) return;
+  serial_ = block.serial;
+  numbers_.forget();
+  bytes_.forget();
+  summed_.assign(summed_.size(), false);
+  stage_summed_.assign(stage_summed_.size(), false);
+}
+
+const float* Workspace::at(int v) {
+  if (changed_[v].empty()) return golden(v);
+  if (!numbers_.current[v]) unpack(v);
+  return numbers_.copies[v].data();
+}
+
+const std::uint8_t* Workspace::bytes(int v) {
+  if (golden_bytes(v) == nullptr || changed_[v].empty()) return golden_bytes(v);
+  if (!bytes_.current[v] && !pack(v)) return nullptr;
+  return bytes_.copies[v].data();
 }
 
 float* Workspace::writable(int v) {
+  if (!changed_[v].empty() && !numbers_.current[v]) unpack(v);
   const AlignedVector<float>& golden = block_->values[v];
-  AlignedVector<float>& copy = copies_[v];
-  if (!copied_[v]) {
+  AlignedVector<float>& copy = numbers_.copies[v];
+  if (!numbers_.copied[v]) {
     copy = golden;
-    copied_[v] = true;
+    numbers_.copied[v] = true;
   } else {
-    for (const Range& range : stale_[v]) {
+    for (const Range& range : numbers_.stale[v]) {
       const std::int64_t first = range.first * block_->lanes, last = range.last * block_->lanes;
       std::copy(golden.begin() + first, golden.begin() + last, copy.begin() + first);
     }
   }
-  stale_[v].clear();
+  numbers_.stale[v].clear();
   return copy.data();
 }
 
 float* Workspace::overwritable(int v) {
-  copies_[v].resize(block_->values[v].size());
-  copied_[v] = true;
-  stale_[v].clear();
-  return copies_[v].data();
+  numbers_.copies[v].resize(block_->values[v].size());
+  numbers_.copied[v] = true;
+  numbers_.stale[v].clear();
+  return numbers_.copies[v].data();
+}
+
+std::uint8_t* Workspace::writable_bytes(int v) {
+  const AlignedVector<std::uint8_t>& golden = block_->packed[v];
+  AlignedVector<std::uint8_t>& copy = bytes_.copies[v];
+  if (!bytes_.copied[v]) {
+    copy = golden;
+    bytes_.copied[v] = true;
+  } else {
+    const std::int64_t plane = packed_shape(graph().values[v])->plane;
+    const std::int64_t words = plane * block_->lanes * kPack;
+    for (const Range& range : bytes_.stale[v]) {
+      const std::int64_t first = range.first / plane / kPack * words;
+      const std::int64_t last = ((range.last - 1) / plane / kPack + 1) * words;
+      std::copy(golden.begin() + first, golden.begin() + last, copy.begin() + first);
+    }
+  }
+  bytes_.stale[v].clear();
+  return copy.data();
+}
+
+std::uint8_t* Workspace::overwritable_bytes(int v) {
+  bytes_.copies[v].resize(block_->packed[v].size());
+  bytes_.copied[v] = true;
+  bytes_.stale[v].clear();
+  return bytes_.copies[v].data();
+}
+
+void Workspace::note_changed_bytes(int v, Ranges changed) {
+  changed_[v] = std::move(changed);
+  bytes_.current[v] = true;
+  numbers_.current[v] = false;
+}
+
+void Workspace::unpack(int v) {
+  const Ranges changed = std::exchange(changed_[v], {});
+  float* copy = writable(v);
+  const PackedShape shape = *packed_shape(graph().values[v]);
+  for (const Range& range : changed) {
+    unpack_channels(shape, bytes_.copies[v].data(), range.first / shape.plane,
+                    range.last / shape.plane, block_->lanes, copy);
+  }
+  changed_[v] = changed;
+  numbers_.current[v] = true;
+}
+
+bool Workspace::pack(int v) {
+  std::uint8_t* copy = writable_bytes(v);
+  const PackedShape shape = *packed_shape(graph().values[v]);
+  bool all_bytes = true;
+  for (const Range& range : changed_[v]) {
+    const std::int64_t first = range.first / shape.plane;
+    const std::int64_t last = (range.last - 1) / shape.plane + 1;
+    all_bytes = pack_channels(shape, numbers_.copies[v].data(), first, last, block_->lanes, copy) &&
+                all_bytes;
+  }
+  if (all_bytes) {
+    bytes_.current[v] = true;
+  } else {
+    bytes_.stale[v] = changed_[v];
+  }
+  return all_bytes;
 }
 
 void Workspace::note_changes(int v, const Ranges& written) {
@@ -59,9 +149,12 @@ void Workspace::note_changes(int v, const Ranges& written) {
   const std::int64_t plane = shape.size() > 2 ? strides_of(shape)[1] : 1;
   const std::size_t lanes = block_->lanes;
   const float* golden = block_->values[v].data();
-  const float* own = copies_[v].data();
+  const float* own = numbers_.copies[v].data();
   Ranges& changed = changed_[v];
+  if (bytes_.current[v] && !changed.empty()) leave_stale(bytes_.stale[v], changed);
   changed.clear();
+  numbers_.current[v] = true;
+  bytes_.current[v] = false;
   for (const Range& range : written) {
     for (std::int64_t from = range.first; from < range.last;) {
       const std::int64_t to = std::min(range.last, (from / plane + 1) * plane);
@@ -74,7 +167,7 @@ void Workspace::note_changes(int v, const Ranges& written) {
   }
 }
 
-std::vector<View<float>> Workspace::views(const Node& node) const {
+std::vector<View<float>> Workspace::views(const Node& node) {
   std::vector<View<float>> views;
   views.reserve(node.inputs.size());
   for (const Input& input : node.inputs) {
@@ -132,6 +225,17 @@ const float* Workspace::golden_sums(int node) {
     patch(patches[i].constant, patches[i].element, values[i]);
   }
   summed_[node] = true;
+  return sums.data();
+}
+
+const std::int32_t* Workspace::stage_sums(std::size_t stage) {
+  AlignedVector<std::int32_t>& sums = stage_sums_[stage];
+  if (!stage_summed_[stage]) {
+    const Stage& what = (*program_.stages)[stage];
+    sums.resize(what.rows * what.plane * block_->lanes);
+    sum_stage(what, golden_bytes(what.input), block_->lanes, sums.data());
+    stage_summed_[stage] = true;
+  }
   return sums.data();
 }
 

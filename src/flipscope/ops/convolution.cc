@@ -251,6 +251,23 @@ Shape output_shape(const TransposedConvolution& op, std::span<const Shape> input
   return y;
 }
 
+std::vector<std::int32_t> tap_positions(const Convolution& op, const Shape& x_shape,
+                                        const Shape& w_shape, const Shape& out_shape) {
+  const std::int64_t positions = product(out_shape, 2);
+  std::vector<std::int32_t> reads(product(w_shape, 2) * positions, -1);
+  std::vector<SpatialTap> taps;
+  Shape position(spatial_rank(out_shape), 0);
+  std::int64_t at = 0;
+  do {
+    spatial_taps(op, x_shape, w_shape, position, taps);
+    for (const SpatialTap& tap : taps) {
+      reads[tap.kernel * positions + at] = static_cast<std::int32_t>(tap.plane);
+    }
+    ++at;
+  } while (next(position, out_shape, 2));
+  return reads;
+}
+
 void add_change(const Convolution& op, const Shape& x_shape, const View<float>& w,
                 const Shape& out_shape, std::span<const std::int64_t> channels, const float* change,
                 const float* start, float* out, int lanes) {

@@ -29,6 +29,11 @@ void forward_channels(const TransposedConvolution& op, std::span<const View<T>> 
                       const Shape& out_shape, T* out, int lanes, std::int64_t first,
                       std::int64_t last);
 
+/// Where each tap of the kernel reads the plane of its channel, [tap][output position], C order; −1
+/// where it falls on padding.
+std::vector<std::int32_t> tap_positions(const Convolution& op, const Shape& x_shape,
+                                        const Shape& w_shape, const Shape& out_shape);
+
 /// Adds the effect of changed input channels to sums: out = start + Σ w·change over the given input
 /// channels (ascending), where change [channel][plane][lane] holds new minus old. `start` and `out`
 /// are [M][plane][lane] of a batch of one. One group; the result has the bits of a recomputation
