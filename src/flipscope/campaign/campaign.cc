@@ -95,7 +95,7 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
   bool interrupted = false;
   std::int64_t verified = 0;
   if (!missing.empty() || options.verify > 0 || !store.golden_score()) {
-    Runner runner(plan, options.memory, options.threads, stop);
+    Runner runner(plan, options.memory, options.threads, stop, plan.bottleneck());
     interrupted = stop;
     if (!interrupted && !store.golden_score()) store.set_golden_score(runner.golden_score());
     for (const std::uint64_t chunk : missing) {

@@ -11,6 +11,7 @@ namespace flipscope {
 namespace {
 
 constexpr std::size_t kFewestSlots = 1024;
+constexpr std::size_t kMostEntries = 1 << 18;       // Then what was found is judged and forgotten.
 constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 over the golden ratio: spreads bits.
 
 std::uint64_t spread(std::uint64_t x) {
@@ -53,34 +54,27 @@ CodeMemo::CodeMemo(const Program& program, const Bottleneck& bottleneck, FaultyR
 
 WorkCounts CodeMemo::operator()(const Block& block, std::span<const Fault* const> faults,
                                 std::span<Leaf> leaves) {
-  begin(block);
-  const auto lanes = static_cast<std::size_t>(block.samples);
-  entry_of_pair_.assign(faults.size() * lanes, -1);
-  for (std::size_t f = 0; f < faults.size(); ++f) {
-    note(run_->run_to(value_, block, *faults[f]), entry_of_pair_.data() + f * lanes);
-  }
-  judge_entries();
-
-  std::uint64_t changed = 0;
-  verdicts_.resize(lanes);
-  for (std::size_t f = 0; f < faults.size(); ++f) {
-    for (std::size_t l = 0; l < lanes; ++l) {
-      const std::int32_t entry = entry_of_pair_[f * lanes + l];
-      verdicts_[l] = entry < 0 ? golden_[l] : entries_[entry].verdict;
-      if (entry >= 0) ++changed;
+  set_block(block);
+  const std::size_t lanes = golden_.size();
+  WorkCounts work;
+  for (std::size_t first = 0; first < faults.size();) {
+    forget();
+    std::size_t next = first;
+    while (next < faults.size() && entries_.size() < kMostEntries) {
+      entry_of_pair_.resize(entry_of_pair_.size() + lanes, -1);
+      note(run_->run_to(value_, block, *faults[next]),
+           entry_of_pair_.data() + (next - first) * lanes);
+      ++next;
     }
-    leaves[f] = leaf_of(verdicts_);
+    judge_entries();
+    work += judge_faults(leaves.subspan(first, next - first));
+    first = next;
   }
-  return {.unchanged = faults.size() * lanes - changed,
-          .remembered = changed - entries_.size(),
-          .tail = entries_.size()};
+  return work;
 }
 
-void CodeMemo::begin(const Block& block) {
+void CodeMemo::set_block(const Block& block) {
   block_ = &block;
-  entries_.clear();
-  codes_.clear();
-  slots_.assign(kFewestSlots, {});
   hash_.resize(static_cast<std::size_t>(block.lanes));
   differ_.resize(hash_.size());
   samples_.resize(static_cast<std::size_t>(block.samples));
@@ -88,6 +82,31 @@ void CodeMemo::begin(const Block& block) {
   const float* const out = block.values[output_].data();
   const std::span<const Verdict> golden = (*judge_)(samples_, out, out, block.lanes);
   golden_.assign(golden.begin(), golden.end());
+}
+
+void CodeMemo::forget() {
+  entries_.clear();
+  codes_.clear();
+  entry_of_pair_.clear();
+  slots_.assign(kFewestSlots, {});
+}
+
+/// The leaves of the faults noted, whose entries are judged.
+WorkCounts CodeMemo::judge_faults(std::span<Leaf> leaves) {
+  const std::size_t lanes = golden_.size();
+  verdicts_.resize(lanes);
+  std::uint64_t changed = 0;
+  for (std::size_t f = 0; f < leaves.size(); ++f) {
+    for (std::size_t l = 0; l < lanes; ++l) {
+      const std::int32_t entry = entry_of_pair_[f * lanes + l];
+      verdicts_[l] = entry < 0 ? golden_[l] : entries_[entry].verdict;
+      if (entry >= 0) ++changed;
+    }
+    leaves[f] = leaf_of(verdicts_);
+  }
+  return {.unchanged = leaves.size() * lanes - changed,
+          .remembered = changed - entries_.size(),
+          .tail = entries_.size()};
 }
 
 /// Finds the entries of one fault's codes [element][lane]. A sample's hash is Σ (bits − golden

@@ -1,9 +1,9 @@
 // Judges each set of codes at a bottleneck once per sample, however many faults bring it about.
 //
 // On one block, all faults are run to the bottleneck only. A sample whose codes are the golden ones
-// there has its golden outcome. Others are looked up by their codes; those not yet met are collected,
-// run from the bottleneck on side by side (lanes do not depend on each other, so that they may hold
-// different samples), and judged with codes that are close to each other in turn.
+// there has its golden outcome. Others are looked up by their codes; those not yet met are
+// collected, run from the bottleneck on side by side (lanes do not depend on each other, so that
+// they may hold different samples), and judged with codes that are close to each other in turn.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +50,9 @@ class CodeMemo {
     std::int32_t entry = -1;
   };
 
-  void begin(const Block& block);
+  void set_block(const Block& block);
+  void forget();
+  WorkCounts judge_faults(std::span<Leaf> leaves);
   void note(const float* codes, std::int32_t* entry_of_lane);
   std::int32_t find_or_add(int lane, std::uint64_t hash, const float* codes);
   bool has_codes(std::int32_t entry, int lane, const float* codes) const;
@@ -64,13 +66,13 @@ class CodeMemo {
   Tail tail_;
   int value_;
   int output_;
-  std::int64_t width_;             ///< codes of one sample
-  std::int64_t outputs_;           ///< numbers that the network puts out
-  std::vector<std::uint64_t> odd_; ///< [element] multipliers of the hash
+  std::int64_t width_;              ///< codes of one sample
+  std::int64_t outputs_;            ///< numbers that the network puts out
+  std::vector<std::uint64_t> odd_;  ///< [element] multipliers of the hash
   const Block* block_ = nullptr;
   std::vector<Entry> entries_;
-  std::vector<float> codes_;  ///< [entry][element]
-  std::vector<Slot> slots_;   ///< a power of two of them, at most half taken
+  std::vector<float> codes_;                 ///< [entry][element]
+  std::vector<Slot> slots_;                  ///< a power of two of them, at most half taken
   std::vector<std::int32_t> entry_of_pair_;  ///< [fault][lane], −1 where codes are golden
   std::vector<std::uint64_t> hash_;          ///< [lane]
   std::vector<std::uint32_t> differ_;        ///< [lane] 0 where codes are golden

@@ -53,24 +53,16 @@ std::optional<Bottleneck> find_bottleneck(const Graph& graph, const BottleneckLi
   return best;
 }
 
-bool is_upstream(const Program& program, const Bottleneck& bottleneck, const FaultTarget& target) {
-  const auto in_tail = [&](int node) {
-    return std::ranges::binary_search(bottleneck.tail, node);
-  };
-  switch (target.part) {
-    case Part::inputs:
-      return true;
-    case Part::activations:
-      return std::ranges::none_of(bottleneck.tail, [&](int node) {
-        return program.graph->nodes[node].output == target.id;
-      });
-    case Part::operands:
-      return !in_tail(target.id);
-    default:
-      return std::ranges::none_of(program.readers_of_stored[target.id], [&](int constant) {
-        return std::ranges::any_of(program.readers_of_constant[constant], in_tail);
-      });
-  }
+bool is_upstream(const Graph& graph, const Bottleneck& bottleneck, const FaultTarget& target) {
+  return std::ranges::none_of(bottleneck.tail, [&](int n) {
+    const Node& node = graph.nodes[n];
+    if (target.part == Part::operands) return n == target.id;
+    if (target.part == Part::activations) return node.output == target.id;
+    return std::ranges::any_of(node.inputs, [&](const Input& input) {
+      return input.kind == Input::Kind::constant && target.part != Part::inputs &&
+             graph.constants[input.id].stored == target.id;
+    });
+  });
 }
 
 Tail::Tail(const Program& program, const Bottleneck& bottleneck)

@@ -31,7 +31,7 @@ struct BottleneckLimits {
 std::optional<Bottleneck> find_bottleneck(const Graph& graph, const BottleneckLimits& limits = {});
 
 /// True where all effects of a fault in `target` pass the bottleneck.
-bool is_upstream(const Program& program, const Bottleneck& bottleneck, const FaultTarget& target);
+bool is_upstream(const Graph& graph, const Bottleneck& bottleneck, const FaultTarget& target);
 
 /// Runs the golden network from the bottleneck on; the scratch memory of one thread.
 class Tail {

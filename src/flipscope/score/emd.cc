@@ -14,7 +14,6 @@ namespace {
 __extension__ using Wide = __int128;
 
 constexpr int kMassBits = 62;
-constexpr std::uint8_t kOutside = 0, kInside = 1, kOnPath = 2;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// The least of a[i] + b[i], the same whatever the order: all are integers or ∞.
@@ -45,7 +44,7 @@ EmdSolver::EmdSolver(const GroundDistance& cost) : cost_(&cost) {
 double EmdSolver::operator()(const double* p, const double* q) {
   if (last_p_.empty() || !std::equal(last_p_.begin(), last_p_.end(), p)) set_sources(p);
   weigh(q, q_);
-  set_supplies();
+  set_flows();
   optimize();
   return total_cost();
 }
@@ -100,7 +99,9 @@ void EmdSolver::start() {
       sources_, {}, [this](const Source& source) { return p_[source.cell]; });
   const int count = n + (cost_->is_metric() ? 0 : static_cast<int>(sources_.size()));
   nodes_.assign(static_cast<std::size_t>(count), {.parent = root.node});
-  inside_.assign(nodes_.size(), kOutside);
+  nodes_[root.node].size = count;
+  flow_.assign(nodes_.size(), 0);
+  inside_.assign(nodes_.size(), 0);
   potential_.assign(nodes_.size(), 0);
   order_.assign(1, root.node);
   const double* const from_root = cost_->whole_costs(root.cell);
@@ -118,17 +119,20 @@ void EmdSolver::start() {
     while (costs[sink] + potential_[sink] != bound) ++sink;
     potential_[source.node] = bound;
     nodes_[source.node] = {.parent = sink, .is_source = true};
-    order_.push_back(source.node);
+    ++nodes_[sink].size;
+    order_.insert(std::ranges::find(order_, sink) + 1, source.node);
   }
 }
 
-void EmdSolver::set_supplies() {
-  for (Node& node : nodes_) node.supply = 0;
-  for (std::size_t i = 0; i < q_.size(); ++i) nodes_[i].supply = -q_[i];
-  for (const Source& source : sources_) nodes_[source.node].supply += p_[source.cell];
+/// Flows that carry p to q along the tree, negative ones too.
+void EmdSolver::set_flows() {
+  std::ranges::fill(flow_, 0);
+  for (std::size_t i = 0; i < q_.size(); ++i) flow_[i] = -q_[i];
+  for (const Source& source : sources_) flow_[source.node] += p_[source.cell];
   for (std::size_t k = order_.size() - 1; k > 0; --k) {
-    const Node& node = nodes_[order_[k]];
-    nodes_[node.parent].supply += node.supply;
+    const int v = order_[k];
+    flow_[nodes_[v].parent] += flow_[v];
+    if (!nodes_[v].is_source) flow_[v] = -flow_[v];
   }
 }
 
@@ -136,62 +140,75 @@ void EmdSolver::optimize() {
   // The greatest violation first is fast; Bland's rule, the lowest number first, cannot cycle.
   const int patience = 20 * static_cast<int>(nodes_.size());
   for (pivots_ = 0;; ++pivots_) {
-    const int leaving = leaving_node(pivots_ > patience);
+    const int leaving = pivots_ > patience ? first_negative() : most_negative();
     if (leaving < 0) return;
     pivot(leaving);
   }
 }
 
-/// A node whose arc to the parent has a negative flow, or −1.
-int EmdSolver::leaving_node(bool by_number) const {
-  std::int64_t most = 0;
+/// The node with the least flow to its parent, or −1 where none is negative.
+int EmdSolver::most_negative() const {
+  std::int64_t least = 0;
   int leaving = -1;
-  for (std::size_t k = 1; k < order_.size(); ++k) {
-    const int v = order_[k];
-    const std::int64_t missing = nodes_[v].is_source ? -nodes_[v].supply : nodes_[v].supply;
-    if (missing <= 0) continue;
-    const std::int64_t rank =
-        by_number ? std::numeric_limits<std::int64_t>::max() - arc_number(v) : missing;
-    if (rank > most) {
-      most = rank;
-      leaving = v;
-    }
+  for (int v = 0; v < static_cast<int>(flow_.size()); ++v) {
+    leaving = flow_[v] < least ? v : leaving;
+    least = std::min(least, flow_[v]);
   }
   return leaving;
 }
 
-std::int64_t EmdSolver::arc_number(int v) const {
-  const Node& node = nodes_[v];
-  const int source = node.is_source ? v : node.parent;
-  const int sink = node.is_source ? node.parent : v;
-  return std::int64_t{source} * cost_->cells() + sink;
-}
-
-void EmdSolver::mark_subtree(int top) {
-  inside_[order_[0]] = kOutside;
-  for (std::size_t k = 1; k < order_.size(); ++k) {
-    const int v = order_[k];
-    inside_[v] = v == top ? kInside : inside_[nodes_[v].parent];
+/// The same of the negative flow whose arc comes first by source, then sink.
+int EmdSolver::first_negative() const {
+  const auto arc = [this](int v) {
+    const int parent = nodes_[v].parent;
+    return nodes_[v].is_source ? std::pair(v, parent) : std::pair(parent, v);
+  };
+  int leaving = -1;
+  for (int v = 0; v < static_cast<int>(flow_.size()); ++v) {
+    if (flow_[v] < 0 && (leaving < 0 || arc(v) < arc(leaving))) leaving = v;
   }
+  return leaving;
 }
 
-/// Of the arcs into the marked subtree (or out of it) the first that is least above the potentials.
-EmdSolver::Arc EmdSolver::entering_arc(bool into_subtree) {
+/// Of the arcs from a source outside to a sink inside, the first that is least above the
+/// potentials.
+EmdSolver::Arc EmdSolver::arc_into(std::span<const int> subtree) const {
   const int n = cost_->cells();
-  for (int t = 0; t < n; ++t) {
-    open_[t] = (inside_[t] == kInside) == into_subtree ? potential_[t] : kInfinity;
-  }
   Arc best{.reduced_cost = kInfinity};
-  for (std::size_t s = 0; s < sources_.size(); ++s) {
-    const Source& source = sources_[s];
-    if ((inside_[source.node] == kInside) == into_subtree) continue;
-    const double reduced =
-        least_sum(cost_->whole_costs(source.cell), open_.data(), n) - potential_[source.node];
-    if (reduced < best.reduced_cost) best = {static_cast<int>(s), 0, reduced};
+  for (const Source& source : sources_) {
+    if (inside_[source.node]) continue;
+    const double* const costs = cost_->whole_costs(source.cell);
+    for (const int v : subtree) {
+      if (v >= n) continue;
+      const double reduced = costs[v] + potential_[v] - potential_[source.node];
+      if (reduced > best.reduced_cost) continue;
+      if (reduced < best.reduced_cost || (source.node == best.source && v < best.sink)) {
+        best = {source.node, v, reduced};
+      }
+    }
   }
-  assert(best.reduced_cost >= 0 && best.reduced_cost < kInfinity);
-  const double* const costs = cost_->whole_costs(sources_[best.source].cell);
-  const double bound = best.reduced_cost + potential_[sources_[best.source].node];
+  return best;
+}
+
+/// The same from a source inside to a sink outside.
+EmdSolver::Arc EmdSolver::arc_out_of(std::span<const int> subtree) {
+  const int n = cost_->cells();
+  std::copy_n(potential_.begin(), n, open_.begin());
+  for (const int v : subtree) {
+    if (v < n) open_[v] = kInfinity;
+  }
+  const Source* binding = nullptr;
+  double bound = kInfinity;
+  Arc best{.reduced_cost = kInfinity};
+  for (const Source& source : sources_) {
+    if (!inside_[source.node]) continue;
+    const double least = least_sum(cost_->whole_costs(source.cell), open_.data(), n);
+    if (least - potential_[source.node] >= best.reduced_cost) continue;
+    best = {source.node, 0, least - potential_[source.node]};
+    binding = &source;
+    bound = least;
+  }
+  const double* const costs = cost_->whole_costs(binding->cell);
   while (costs[best.sink] + open_[best.sink] != bound) ++best.sink;
   return best;
 }
@@ -199,47 +216,69 @@ EmdSolver::Arc EmdSolver::entering_arc(bool into_subtree) {
 /// The arc above `leaving` has a negative flow: its subtree lacks mass, or has too much, and is
 /// hung where that costs least. All its potentials shift until the new arc is tight.
 void EmdSolver::pivot(int leaving) {
+  const auto at = static_cast<std::size_t>(std::ranges::find(order_, leaving) - order_.begin());
+  const auto subtree =
+      std::span(order_).subspan(at, static_cast<std::size_t>(nodes_[leaving].size));
+  for (const int v : subtree) inside_[v] = 1;
   const bool lacks = nodes_[leaving].is_source;
-  mark_subtree(leaving);
-  const Arc arc = entering_arc(lacks);
-  const int source = sources_[arc.source].node;
-  moved_.clear();
-  if (lacks) {
-    turn_path(leaving, arc.sink, source, false);
-  } else {
-    turn_path(leaving, source, arc.sink, true);
-  }
-  std::size_t kept = 0;
-  for (const int v : order_) {
-    if (inside_[v] == kOutside) order_[kept++] = v;
-    if (inside_[v] == kInside) moved_.push_back(v);
-  }
-  std::ranges::copy(moved_, order_.begin() + static_cast<std::ptrdiff_t>(kept));
+  const Arc arc = lacks ? arc_into(subtree) : arc_out_of(subtree);
+  assert(arc.reduced_cost >= 0 && arc.reduced_cost < kInfinity);
   const double shift = lacks ? -arc.reduced_cost : arc.reduced_cost;
-  for (const int v : moved_) potential_[v] += shift;
+  for (const int v : subtree) {
+    inside_[v] = 0;
+    potential_[v] += shift;
+  }
+  if (lacks) {
+    turn(leaving, arc.sink, arc.source, false);
+  } else {
+    turn(leaving, arc.source, arc.sink, true);
+  }
 }
 
-/// Hangs the subtree of `leaving` by its node `first` from `parent`, and brings supplies up to
-/// date.
-void EmdSolver::turn_path(int leaving, int first, int parent, bool is_source) {
+/// Adds to what the subtree of each node from `v` up has, and so to what it sends up.
+void EmdSolver::add_upward(int v, std::int64_t supply, int size) {
   const int root = order_[0];
-  const std::int64_t all = nodes_[leaving].supply;
-  for (int v = leaving; v != root;) {
-    v = nodes_[v].parent;
-    nodes_[v].supply -= all;
+  for (;; v = nodes_[v].parent) {
+    nodes_[v].size += size;
+    if (v == root) return;
+    flow_[v] += nodes_[v].is_source ? supply : -supply;
   }
-  Node now{.parent = parent, .is_source = is_source, .supply = all};
+}
+
+/// Hangs the subtree of `leaving` by its node `first` from `parent`; `is_source`: of the new arc.
+void EmdSolver::turn(int leaving, int first, int parent, bool is_source) {
+  const int size = nodes_[leaving].size;
+  const std::int64_t supply = nodes_[leaving].is_source ? flow_[leaving] : -flow_[leaving];
+  add_upward(nodes_[leaving].parent, -supply, -size);
+
+  // Up the old path, each node takes over what was above it: all but its old subtree.
+  const auto begin = std::ranges::find(order_, leaving);
+  turned_.clear();
+  Node now{.parent = parent, .size = size, .is_source = is_source};
+  std::int64_t now_supply = supply;
+  auto from = begin, to = begin;  // of the last node's subtree in the old order
   for (int v = first;;) {
     const Node before = std::exchange(nodes_[v], now);
-    inside_[v] = kOnPath;
-    moved_.push_back(v);
+    const std::int64_t flow = std::exchange(flow_[v], now.is_source ? now_supply : -now_supply);
+    const auto own = std::find(begin, begin + size, v);
+    turned_.insert(turned_.end(), own, v == first ? own + before.size : from);
+    if (v != first) turned_.insert(turned_.end(), to, own + before.size);
     if (v == leaving) break;
-    now = {.parent = v, .is_source = !before.is_source, .supply = all - before.supply};
+    from = own;
+    to = own + before.size;
+    now = {.parent = v, .size = size - before.size, .is_source = !before.is_source};
+    now_supply = supply - (before.is_source ? flow : -flow);
     v = before.parent;
   }
-  for (int v = parent;; v = nodes_[v].parent) {
-    nodes_[v].supply += all;
-    if (v == root) break;
+  add_upward(parent, supply, size);
+
+  const auto above = std::ranges::find(order_, parent);
+  if (above < begin) {
+    std::copy_backward(above + 1, begin, begin + size);
+    std::ranges::copy(turned_, above + 1);
+  } else {
+    const auto end = std::copy(begin + size, above + 1, begin);
+    std::ranges::copy(turned_, end);
   }
 }
 

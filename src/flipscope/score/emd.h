@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "flipscope/score/ground_distance.h"
@@ -35,15 +36,15 @@ class EmdSolver {
   /// A node but the root hangs from its parent by an arc that leaves the source among the two.
   struct Node {
     int parent = 0;
-    bool is_source = false;   ///< of the arc to the parent
-    std::int64_t supply = 0;  ///< of the subtree: what flows up that arc if it leaves the node
+    int size = 1;            ///< nodes of its subtree
+    bool is_source = false;  ///< of the arc to the parent
   };
   struct Source {
     int cell = 0;
     int node = 0;
   };
   struct Arc {
-    int source = 0;  ///< index into sources_
+    int source = 0;  ///< node
     int sink = 0;
     double reduced_cost = 0;
   };
@@ -51,14 +52,15 @@ class EmdSolver {
   void weigh(const double* p, std::vector<std::int64_t>& mass) const;
   void set_sources(const double* p);
   void start();
-  void set_supplies();
+  void set_flows();
   void optimize();
-  int leaving_node(bool by_number) const;
-  std::int64_t arc_number(int node) const;
-  void mark_subtree(int top);
-  Arc entering_arc(bool into_subtree);
+  int most_negative() const;
+  int first_negative() const;
+  Arc arc_into(std::span<const int> subtree) const;
+  Arc arc_out_of(std::span<const int> subtree);
   void pivot(int leaving);
-  void turn_path(int leaving, int first, int parent, bool is_source);
+  void add_upward(int v, std::int64_t supply, int size);
+  void turn(int leaving, int first, int parent, bool is_source);
   double total_cost() const;
 
   const GroundDistance* cost_;
@@ -67,11 +69,12 @@ class EmdSolver {
   std::vector<std::int64_t> p_, q_;   ///< [cell] in 2^−62 of the whole
   std::vector<Source> sources_;       ///< cells where p is not 0
   std::vector<Node> nodes_;           ///< sinks are the cells; further sources come behind them
-  std::vector<int> order_;            ///< nodes, parents first
+  std::vector<std::int64_t> flow_;    ///< [node] on the arc to its parent; of the root 0
   std::vector<double> potential_;     ///< [node] integers
-  std::vector<std::uint8_t> inside_;  ///< [node] whether in the subtree that a pivot moves
+  std::vector<int> order_;            ///< nodes, each before its subtree
+  std::vector<std::uint8_t> inside_;  ///< [node] of the subtree that a pivot moves
   std::vector<double> open_;          ///< [cell] its potential where it may be entered, else ∞
-  std::vector<int> moved_;            ///< the subtree's nodes, parents first
+  std::vector<int> turned_;           ///< that subtree in its new order
 };
 
 }  // namespace flipscope
