@@ -24,8 +24,9 @@
 namespace flipscope {
 namespace {
 
-constexpr std::size_t kTaskPairs = 8;     // Faulty runs of one task: milliseconds, at most.
-constexpr std::size_t kNarrowTasks = 64;  // Of a chunk, at least, so that all cores have some.
+constexpr std::size_t kTaskPairs = 8;       // Faulty runs of one task: milliseconds, at most.
+constexpr std::size_t kFewestNarrow = 256;  // Faults of one task that learn from each other.
+constexpr std::size_t kNarrowTasks = 64;    // Of a chunk, at least, so that all cores have some.
 constexpr double kTickSeconds = 0.2;
 
 std::size_t half_of_memory() {
@@ -229,7 +230,8 @@ struct Runner::State {
   WorkCounts run_narrow(Chunk& chunk, std::size_t begin, std::size_t first, std::size_t last,
                         const Done& done) {
     const std::size_t faults = chunk.narrow.size();
-    const std::size_t parts = std::max(kNarrowTasks / blocks, std::size_t{1});
+    const std::size_t parts = std::clamp(faults / kFewestNarrow, std::size_t{1},
+                                         std::max(kNarrowTasks / blocks, std::size_t{1}));
     std::mutex mutex;
     WorkCounts all;
     tbb::parallel_for(first * parts, last * parts, [&](std::size_t task) {
