@@ -123,6 +123,7 @@ TEST(CodeMemo, GivesTheRowsOfWholeRunsForTheAutoencoder) {
   options.score = "emd";
   options.emd_cost = folder + "/cell_distance.csv";
   options.critical = "delta>0";
+  WorkCounts all;
   for (const char* faults : {"bit-flip", "multi:2"}) {
     for (const char* layers : {"encoder*", "*"}) {
       options.faults = faults;
@@ -134,11 +135,11 @@ TEST(CodeMemo, GivesTheRowsOfWholeRunsForTheAutoencoder) {
       const WorkCounts work =
           expect_same_rows(plan, *plan.bottleneck(), fmt::format("{} in {}", faults, layers));
       EXPECT_EQ(work.whole > 0, layers == std::string("*"));
-      for (const std::uint64_t count : {work.unchanged, work.remembered, work.tail}) {
-        EXPECT_GT(count, 0u);
-      }
+      all += work;
     }
   }
+  for (const std::uint64_t count : {all.unchanged, all.remembered, all.tail})
+    EXPECT_GT(count, 500u);
 }
 
 }  // namespace
