@@ -31,14 +31,6 @@ std::uint32_t sortable(float x) {
 
 }  // namespace
 
-WorkCounts& WorkCounts::operator+=(const WorkCounts& more) {
-  unchanged += more.unchanged;
-  remembered += more.remembered;
-  tail += more.tail;
-  whole += more.whole;
-  return *this;
-}
-
 CodeMemo::CodeMemo(const Program& program, const Bottleneck& bottleneck, FaultyRun& run,
                    Judge& judge)
     : run_(&run),

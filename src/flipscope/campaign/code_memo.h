@@ -11,21 +11,11 @@
 #include <vector>
 
 #include "flipscope/campaign/judge.h"
+#include "flipscope/campaign/work_counts.h"
 #include "flipscope/engine/bottleneck.h"
 #include "flipscope/engine/faulty_run.h"
 
 namespace flipscope {
-
-/// How pairs of a fault and a sample were found out.
-struct WorkCounts {
-  std::uint64_t unchanged = 0;   ///< golden codes at the bottleneck
-  std::uint64_t remembered = 0;  ///< codes that another fault had given the same sample
-  std::uint64_t tail = 0;        ///< run from the bottleneck on
-  std::uint64_t whole = 0;       ///< run from the fault to the output
-
-  WorkCounts& operator+=(const WorkCounts& more);
-  bool operator==(const WorkCounts&) const = default;
-};
 
 /// The scratch memory of one thread.
 class CodeMemo {

@@ -37,7 +37,7 @@ WorkCounts expect_same_rows(const Plan& plan, const Bottleneck& bottleneck,
   const std::vector<FaultRow> elsewhere = rows_of(plan, bottleneck, 3, 1, again);
   const std::uint64_t pairs = expected.size() * static_cast<std::uint64_t>(plan.samples().count);
   EXPECT_EQ(plain, (WorkCounts{.whole = pairs})) << what;
-  EXPECT_EQ(work.unchanged + work.remembered + work.tail + work.whole, pairs) << what;
+  EXPECT_EQ(work.pairs(), pairs) << what;
   EXPECT_EQ(again, work) << what;
   EXPECT_EQ(rows.size(), expected.size());
   for (std::size_t f = 0; f < expected.size(); ++f) {

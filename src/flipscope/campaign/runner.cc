@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::size_t kTaskPairs = 8;       // Faulty runs of one task: milliseconds, at most.
 constexpr std::size_t kFewestNarrow = 256;  // Faults of one task that learn from each other.
-constexpr std::size_t kNarrowTasks = 64;    // Of a chunk, at least, so that all cores have some.
+constexpr std::size_t kNarrowTasks = 16;    // Of a chunk, at least, so that all cores have some.
 constexpr double kTickSeconds = 0.2;
 
 std::size_t half_of_memory() {
