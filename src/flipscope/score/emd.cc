@@ -2,11 +2,12 @@
 #include "flipscope/score/emd.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cmath>
 #include <limits>
 #include <utility>
+
+#include "flipscope/ops/least_sum.h"
 
 namespace flipscope {
 namespace {
@@ -15,22 +16,6 @@ __extension__ using Wide = __int128;
 
 constexpr int kMassBits = 62;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-/// The least of a[i] + b[i], the same whatever the order: all are integers or ∞.
-double least_sum(const double* a, const double* b, int count) {
-  constexpr int kLanes = 8;
-  std::array<double, kLanes> least;
-  least.fill(kInfinity);
-  int i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (int k = 0; k < kLanes; ++k) {
-      const double sum = a[i + k] + b[i + k];
-      least[k] = sum < least[k] ? sum : least[k];
-    }
-  }
-  for (; i < count; ++i) least[0] = std::min(least[0], a[i] + b[i]);
-  return *std::ranges::min_element(least);
-}
 
 }  // namespace
 
@@ -62,7 +47,7 @@ void EmdSolver::weigh(const double* p, std::vector<std::int64_t>& mass) const {
   std::int64_t rest = kWhole;
   std::size_t largest = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    mass[i] = static_cast<std::int64_t>(p[i] / sum * static_cast<double>(kWhole) + 0.5);
+    mass[i] = static_cast<std::int64_t>(p[i] / sum * static_cast<double>(kWhole));
     rest -= mass[i];
     if (mass[i] > mass[largest]) largest = i;
   }
@@ -104,15 +89,21 @@ void EmdSolver::start() {
   inside_.assign(nodes_.size(), 0);
   potential_.assign(nodes_.size(), 0);
   order_.assign(1, root.node);
+  place_.resize(nodes_.size());
   const double* const from_root = cost_->whole_costs(root.cell);
   for (int t = 0; t < n; ++t) {
     if (t == root.node) continue;
     potential_[t] = -from_root[t];
     order_.push_back(t);
   }
-  if (cost_->is_metric()) return;
+  if (!cost_->is_metric()) hang_sources(root.node);
+  for (std::size_t k = 0; k < order_.size(); ++k) place_[order_[k]] = static_cast<int>(k);
+}
+
+void EmdSolver::hang_sources(int root) {
+  const int n = cost_->cells();
   for (const Source& source : sources_) {
-    if (source.node == root.node) continue;
+    if (source.node == root) continue;
     const double* const costs = cost_->whole_costs(source.cell);
     const double bound = least_sum(costs, potential_.data(), n);
     int sink = 0;
@@ -170,64 +161,45 @@ int EmdSolver::first_negative() const {
   return leaving;
 }
 
-/// Of the arcs from a source outside to a sink inside, the first that is least above the
-/// potentials.
-EmdSolver::Arc EmdSolver::arc_into(std::span<const int> subtree) const {
+/// Of the arcs into the subtree (or out of it) the first that is least above the potentials.
+EmdSolver::Arc EmdSolver::entering_arc(std::span<const int> subtree, bool into_subtree) {
   const int n = cost_->cells();
-  Arc best{.reduced_cost = kInfinity};
-  for (const Source& source : sources_) {
-    if (inside_[source.node]) continue;
-    const double* const costs = cost_->whole_costs(source.cell);
-    for (const int v : subtree) {
-      if (v >= n) continue;
-      const double reduced = costs[v] + potential_[v] - potential_[source.node];
-      if (reduced > best.reduced_cost) continue;
-      if (reduced < best.reduced_cost || (source.node == best.source && v < best.sink)) {
-        best = {source.node, v, reduced};
-      }
-    }
+  if (into_subtree) {
+    std::ranges::fill(open_, kInfinity);
+  } else {
+    std::copy_n(potential_.begin(), n, open_.begin());
   }
-  return best;
-}
-
-/// The same from a source inside to a sink outside.
-EmdSolver::Arc EmdSolver::arc_out_of(std::span<const int> subtree) {
-  const int n = cost_->cells();
-  std::copy_n(potential_.begin(), n, open_.begin());
   for (const int v : subtree) {
-    if (v < n) open_[v] = kInfinity;
+    inside_[v] = 1;
+    if (v < n) open_[v] = into_subtree ? potential_[v] : kInfinity;
   }
-  const Source* binding = nullptr;
+  Source from;
   double bound = kInfinity;
   Arc best{.reduced_cost = kInfinity};
   for (const Source& source : sources_) {
-    if (!inside_[source.node]) continue;
+    if ((inside_[source.node] != 0) == into_subtree) continue;
     const double least = least_sum(cost_->whole_costs(source.cell), open_.data(), n);
     if (least - potential_[source.node] >= best.reduced_cost) continue;
     best = {source.node, 0, least - potential_[source.node]};
-    binding = &source;
+    from = source;
     bound = least;
   }
-  const double* const costs = cost_->whole_costs(binding->cell);
+  assert(best.reduced_cost >= 0 && best.reduced_cost < kInfinity);
+  const double* const costs = cost_->whole_costs(from.cell);
   while (costs[best.sink] + open_[best.sink] != bound) ++best.sink;
+  for (const int v : subtree) inside_[v] = 0;
   return best;
 }
 
 /// The arc above `leaving` has a negative flow: its subtree lacks mass, or has too much, and is
 /// hung where that costs least. All its potentials shift until the new arc is tight.
 void EmdSolver::pivot(int leaving) {
-  const auto at = static_cast<std::size_t>(std::ranges::find(order_, leaving) - order_.begin());
-  const auto subtree =
-      std::span(order_).subspan(at, static_cast<std::size_t>(nodes_[leaving].size));
-  for (const int v : subtree) inside_[v] = 1;
+  const auto subtree = std::span(order_).subspan(static_cast<std::size_t>(place_[leaving]),
+                                                 static_cast<std::size_t>(nodes_[leaving].size));
   const bool lacks = nodes_[leaving].is_source;
-  const Arc arc = lacks ? arc_into(subtree) : arc_out_of(subtree);
-  assert(arc.reduced_cost >= 0 && arc.reduced_cost < kInfinity);
+  const Arc arc = entering_arc(subtree, lacks);
   const double shift = lacks ? -arc.reduced_cost : arc.reduced_cost;
-  for (const int v : subtree) {
-    inside_[v] = 0;
-    potential_[v] += shift;
-  }
+  for (const int v : subtree) potential_[v] += shift;
   if (lacks) {
     turn(leaving, arc.sink, arc.source, false);
   } else {
@@ -252,34 +224,44 @@ void EmdSolver::turn(int leaving, int first, int parent, bool is_source) {
   add_upward(nodes_[leaving].parent, -supply, -size);
 
   // Up the old path, each node takes over what was above it: all but its old subtree.
-  const auto begin = std::ranges::find(order_, leaving);
   turned_.clear();
   Node now{.parent = parent, .size = size, .is_source = is_source};
   std::int64_t now_supply = supply;
-  auto from = begin, to = begin;  // of the last node's subtree in the old order
+  const auto take = [this](int from, int to) {
+    turned_.insert(turned_.end(), order_.begin() + from, order_.begin() + to);
+  };
+  int taken = place_[first], taken_end = taken;
   for (int v = first;;) {
     const Node before = std::exchange(nodes_[v], now);
     const std::int64_t flow = std::exchange(flow_[v], now.is_source ? now_supply : -now_supply);
-    const auto own = std::find(begin, begin + size, v);
-    turned_.insert(turned_.end(), own, v == first ? own + before.size : from);
-    if (v != first) turned_.insert(turned_.end(), to, own + before.size);
+    take(place_[v], taken);
+    take(taken_end, place_[v] + before.size);
     if (v == leaving) break;
-    from = own;
-    to = own + before.size;
+    taken = place_[v];
+    taken_end = taken + before.size;
     now = {.parent = v, .size = size - before.size, .is_source = !before.is_source};
     now_supply = supply - (before.is_source ? flow : -flow);
     v = before.parent;
   }
   add_upward(parent, supply, size);
+  move_subtree(place_[leaving], place_[parent]);
+}
 
-  const auto above = std::ranges::find(order_, parent);
-  if (above < begin) {
-    std::copy_backward(above + 1, begin, begin + size);
-    std::ranges::copy(turned_, above + 1);
+/// Puts the turned subtree, which began at `from`, behind its new parent at `parent`.
+void EmdSolver::move_subtree(int from, int parent) {
+  const int size = static_cast<int>(turned_.size());
+  const auto order = order_.begin();
+  int first = from, to = parent + 1, last = parent + 1;
+  if (parent < from) {
+    std::copy_backward(order + to, order + from, order + from + size);
+    first = to;
+    last = from + size;
   } else {
-    const auto end = std::copy(begin + size, above + 1, begin);
-    std::ranges::copy(turned_, end);
+    std::copy(order + from + size, order + last, order + from);
+    to = last - size;
   }
+  std::ranges::copy(turned_, order + to);
+  for (int k = first; k < last; ++k) place_[order_[k]] = k;
 }
 
 /// Σ potential·supply, which at the optimum is Σ cost·flow.

@@ -52,15 +52,16 @@ class EmdSolver {
   void weigh(const double* p, std::vector<std::int64_t>& mass) const;
   void set_sources(const double* p);
   void start();
+  void hang_sources(int root);
   void set_flows();
   void optimize();
   int most_negative() const;
   int first_negative() const;
-  Arc arc_into(std::span<const int> subtree) const;
-  Arc arc_out_of(std::span<const int> subtree);
+  Arc entering_arc(std::span<const int> subtree, bool into_subtree);
   void pivot(int leaving);
   void add_upward(int v, std::int64_t supply, int size);
   void turn(int leaving, int first, int parent, bool is_source);
+  void move_subtree(int from, int parent);
   double total_cost() const;
 
   const GroundDistance* cost_;
@@ -72,6 +73,7 @@ class EmdSolver {
   std::vector<std::int64_t> flow_;    ///< [node] on the arc to its parent; of the root 0
   std::vector<double> potential_;     ///< [node] integers
   std::vector<int> order_;            ///< nodes, each before its subtree
+  std::vector<int> place_;            ///< [node] in that order
   std::vector<std::uint8_t> inside_;  ///< [node] of the subtree that a pivot moves
   std::vector<double> open_;          ///< [cell] its potential where it may be entered, else ∞
   std::vector<int> turned_;           ///< that subtree in its new order
