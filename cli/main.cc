@@ -25,6 +25,9 @@ constexpr Verb kVerbs[] = {
     {"export", "Writes what a store holds: faults, rates with their intervals, fault lists",
      describe_export, export_store},
     {"merge", "Joins the shards of one campaign into one store", describe_merge, merge},
+    {"bench",
+     "Measures what a campaign will cost here, layer by layer, beside runs of the whole network",
+     describe_bench, bench},
     {"demo", "Goes the whole way on two small networks that come with the program", describe_demo,
      demo},
 };

@@ -29,6 +29,10 @@ struct Options {
   std::string expect;
   double tolerance = 0;
 
+  // bench
+  std::uint64_t faults_per_layer = 1000;
+  double seconds = 2;
+
   // export
   std::string format = "csv";
   std::optional<Grouping> grouping;

@@ -24,6 +24,9 @@ int export_store(const Options& options);
 void describe_merge(Command& command, Options& options);
 int merge(const Options& options);
 
+void describe_bench(Command& command, Options& options);
+int bench(const Options& options);
+
 void describe_demo(Command& command, Options& options);
 int demo(const Options& options);
 

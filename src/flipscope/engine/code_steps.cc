@@ -68,12 +68,9 @@ Line line_of(const Program& program, const CodeChain& chain, std::int64_t channe
   for (int n : chain.nodes) {
     const Node& node = program.graph->nodes[n];
     if (const auto* normalization = std::get_if<BatchNormalization>(&node.op)) {
-      const auto parameter = [&](int k) {
-        return program.constants[node.inputs[k].id][channel];
-      };
+      const auto parameter = [&](int k) { return program.constants[node.inputs[k].id][channel]; };
       const float factor =
-          parameter(1) /
-          std::sqrt(parameter(4) + static_cast<float>(normalization->epsilon));
+          parameter(1) / std::sqrt(parameter(4) + static_cast<float>(normalization->epsilon));
       if (line.offset == 0) {
         line.shift = line.factor == 0 ? 0 : line.shift + parameter(3) / line.factor;
       } else {
@@ -133,8 +130,8 @@ std::vector<Steps> find_steps(const Program& program, const CodeChain& chain, st
     steps[c].first.assign(steps[c].highest - steps[c].lowest, 0);
     most = std::max<std::int64_t>(most, steps[c].highest - steps[c].lowest);
   }
-  const std::int64_t probes = std::max<std::int64_t>(1, (most + kLaneGroup - 1) / kLaneGroup) *
-                              kLaneGroup;
+  const std::int64_t probes =
+      std::max<std::int64_t>(1, (most + kLaneGroup - 1) / kLaneGroup) * kLaneGroup;
   const ChainRun run(program, chain, static_cast<int>(probes));
   // The code of sign·sum = before is below the probe's, that of `after` is not.
   std::vector<std::int64_t> before(chain.channels * probes, -bound), after(before.size(), bound);
@@ -171,16 +168,27 @@ bool has_steps(const CodeStep& step, const Steps& steps) {
 }
 
 float moved(float x, int ulps) {
-  const float to = ulps < 0 ? -std::numeric_limits<float>::infinity()
-                            : std::numeric_limits<float>::infinity();
+  const float to =
+      ulps < 0 ? -std::numeric_limits<float>::infinity() : std::numeric_limits<float>::infinity();
   for (int k = std::abs(ulps); k > 0; --k) x = std::nextafter(x, to);
   return x;
 }
 
-/// A step with the given steps, near the line; where rounding puts one of them on the wrong side of
-/// a sum, a neighbouring line may still have all.
-std::optional<CodeStep> fit(const Line& line, const Steps& steps) {
-  constexpr int kNearby = 12;
+/// Whether the step without a table is right, or one too low, for every sum.
+bool is_near(const CodeStep& step, const Steps& steps) {
+  if ((step.factor > 0) != (steps.sign > 0)) return false;
+  for (std::size_t k = 0; k < steps.first.size(); ++k) {
+    const int code = steps.lowest + 1 + static_cast<int>(k);
+    if (code_of(step, steps.sign * steps.first[k]) < code - 1) return false;
+    if (code_of(step, steps.sign * (steps.first[k] - 1)) >= code) return false;
+  }
+  return true;
+}
+
+/// A step with the given steps, near the line. Where rounding puts one of them on the wrong side of
+/// a sum, a neighbouring line may still have all, or the table (room for kCodes) corrects it.
+std::optional<CodeStep> fit(const Line& line, const Steps& steps, std::int32_t* table) {
+  constexpr int kNearby = 2;
   CodeStep step{.lowest = static_cast<float>(steps.lowest),
                 .highest = static_cast<float>(steps.highest)};
   if (steps.first.empty()) return step;
@@ -195,20 +203,30 @@ std::optional<CodeStep> fit(const Line& line, const Steps& steps) {
   }
   const CodeStep apart{static_cast<float>(line.shift), static_cast<float>(line.factor),
                        static_cast<float>(line.offset), step.lowest, step.highest};
-  const CodeStep joined{0, apart.factor,
-                        static_cast<float>(line.offset - line.shift * line.factor), step.lowest,
-                        step.highest};
+  const CodeStep joined{0, apart.factor, static_cast<float>(line.offset - line.shift * line.factor),
+                        step.lowest, step.highest};
   for (const CodeStep& start : {apart, joined}) {
-    for (int f = 0; f <= 2 * kNearby; ++f) {
-      for (int o = 0; o <= 2 * kNearby; ++o) {
+    for (int f = -kNearby; f <= kNearby; ++f) {
+      for (int o = -kNearby; o <= kNearby; ++o) {
         step = start;
-        step.factor = moved(start.factor, f % 2 == 0 ? f / 2 : -(f + 1) / 2);
-        step.offset = moved(start.offset, o % 2 == 0 ? o / 2 : -(o + 1) / 2);
+        step.factor = moved(start.factor, f);
+        step.offset = moved(start.offset, o);
         if (has_steps(step, steps)) return step;
       }
     }
   }
-  return {};
+  step = joined;
+  step.offset -= 1.0f / 64;  // too low, if anything
+  if (!is_near(step, steps)) return {};
+  std::fill_n(table, kCodes,
+              steps.sign > 0 ? std::numeric_limits<std::int32_t>::max()
+                             : std::numeric_limits<std::int32_t>::min());
+  for (std::size_t k = 0; k < steps.first.size(); ++k) {
+    table[steps.lowest + static_cast<int>(k)] =
+        static_cast<std::int32_t>(steps.sign * (steps.first[k] - 1));
+  }
+  step.last = table;
+  return step;
 }
 
 /// True for a constant of one element, or of one per channel that lies along the channels.
@@ -270,18 +288,19 @@ bool may_join_chain(const Graph& graph, const Node& node, int from) {
   return false;
 }
 
-std::optional<std::vector<CodeStep>> fit_code_steps(const Program& program, const CodeChain& chain,
-                                                    std::int64_t bound, int byte_offset) {
+std::optional<CodeSteps> fit_code_steps(const Program& program, const CodeChain& chain,
+                                        std::int64_t bound, int byte_offset) {
   bool is_byte = false;
   const std::vector<Steps> steps = find_steps(program, chain, bound, byte_offset, &is_byte);
   if (!is_byte) return {};
-  std::vector<CodeStep> fitted;
+  CodeSteps fitted;
+  fitted.last.resize(chain.channels * kCodes);
   for (std::int64_t c = 0; c < chain.channels; ++c) {
     Line line = line_of(program, chain, c);
     line.add(byte_offset);
-    const std::optional<CodeStep> step = fit(line, steps[c]);
+    const std::optional<CodeStep> step = fit(line, steps[c], fitted.last.data() + c * kCodes);
     if (!step) return {};
-    fitted.push_back(*step);
+    fitted.steps.push_back(*step);
   }
   return fitted;
 }

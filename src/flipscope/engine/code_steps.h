@@ -2,8 +2,9 @@
 //
 // Scaling, normalization, clipping and quantization of one channel are monotone, in float32
 // arithmetic too. So the code is a step function of the (integer) sum: its steps are found by
-// bisection through the operators themselves, and a single fused multiply-add with rounding is
-// accepted in their place only if it has the same steps.
+// bisection through the operators themselves. A single fused multiply-add with rounding takes their
+// place where it has the same steps, or misses some by one code and is corrected by a table of
+// them.
 #pragma once
 
 #include <cstdint>
@@ -26,9 +27,14 @@ struct CodeChain {
 /// True where `node`, reading the value `from`, may be a part of a chain.
 bool may_join_chain(const Graph& graph, const Node& node, int from);
 
-/// The chain's step for each channel and all sums within ±bound; a stored byte is the code plus
-/// `byte_offset`. Nothing where some channel has no such form.
-std::optional<std::vector<CodeStep>> fit_code_steps(const Program& program, const CodeChain& chain,
-                                                    std::int64_t bound, int byte_offset);
+struct CodeSteps {
+  std::vector<CodeStep> steps;     ///< [channel]
+  std::vector<std::int32_t> last;  ///< tables that the steps point into
+};
+
+/// The chain's step for each channel and all sums within ±bound < 2^31; a stored byte is the code
+/// plus `byte_offset`. Nothing where some channel has no such form.
+std::optional<CodeSteps> fit_code_steps(const Program& program, const CodeChain& chain,
+                                        std::int64_t bound, int byte_offset);
 
 }  // namespace flipscope

@@ -14,10 +14,16 @@
 
 namespace flipscope {
 
+/// How much of the network a run computes: what differs; all from the first struck node on; or all.
+/// The result is the same: the latter two are there to check the first and to measure it by.
+enum class Method { difference, suffix, whole };
+
+const char* to_string(Method method);
+
 /// The scratch memory of one thread. `program` and `space` must outlive it.
 class FaultyRun {
  public:
-  FaultyRun(const Program& program, const FaultSpace& space);
+  FaultyRun(const Program& program, const FaultSpace& space, Method method = Method::difference);
   ~FaultyRun();
   FaultyRun(FaultyRun&&) noexcept;
 

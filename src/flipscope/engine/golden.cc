@@ -28,7 +28,7 @@ void pack_values(const Program& program, Block& block) {
     const PackedShape shape = *packed_shape(program.graph->values[v]);
     AlignedVector<std::uint8_t>& bytes = block.packed[v];
     bytes.assign(shape.bytes(block.lanes), 0);
-    if (!pack_channels(shape, block.values[v].data(), 0, shape.channels, block.lanes,
+    if (!pack_channels(shape, block.values[v].data(), 0, shape.channels, {}, block.lanes,
                        bytes.data())) {
       bytes.clear();
     }

@@ -47,10 +47,10 @@ class StageFinder {
     if (node.inputs[0].kind != Input::Kind::value) return {};
     if (node.inputs.size() > 2 && node.inputs[2].kind == Input::Kind::value) return {};
     Stage stage{.nodes = {head}, .head = head, .input = node.inputs[0].id, .rescale = sum->rescale};
-    const bool laid_out = std::holds_alternative<Convolution>(node.op)
-                              ? lay_out_convolution(stage)
-                              : std::holds_alternative<MatrixProduct>(node.op) &&
-                                    lay_out_product(stage);
+    const bool laid_out =
+        std::holds_alternative<Convolution>(node.op)
+            ? lay_out_convolution(stage)
+            : std::holds_alternative<MatrixProduct>(node.op) && lay_out_product(stage);
     if (!laid_out || !pack_weights(stage)) return {};
     stage.output = node.output;
     find_chain(stage);
@@ -90,7 +90,8 @@ class StageFinder {
     const auto* move = made < 0 ? nullptr : std::get_if<Rearrange>(&graph_.nodes[made].op);
     if (move && graph_.nodes[made].inputs.size() == 1 && readers_[x.id] == 1) {
       const Input& from = graph_.nodes[made].inputs[0];
-      if (from.kind == Input::Kind::value && move->source.size() == static_cast<std::size_t>(w[0])) {
+      if (from.kind == Input::Kind::value &&
+          move->source.size() == static_cast<std::size_t>(w[0])) {
         stage.input = from.id;
         stage.source = move->source;
         stage.nodes.insert(stage.nodes.begin(), made);
@@ -134,6 +135,7 @@ class StageFinder {
       word |= static_cast<std::int32_t>(std::uint32_t{byte} << (8 * (at.channel % kPack)));
     }
     find_patterns(stage);
+    invert_reads(stage);
     std::vector<double> bias(stage.rows, 0.0);
     if (node.inputs.size() > 2 && node.inputs[2].kind == Input::Kind::constant) {
       const std::vector<double>& b = program_.wide[node.inputs[2].id];
@@ -152,8 +154,8 @@ class StageFinder {
           const std::int32_t word = stage.weights[(row / kPack * words + k) * kPack + row % kPack];
           for (int b = 0; b < kPack; ++b) sum += static_cast<std::int8_t>(word >> (8 * b));
         }
-        pattern.start.push_back(static_cast<std::int32_t>(
-            static_cast<std::int64_t>(bias[row]) - stage.in.byte_offset * sum));
+        pattern.start.push_back(static_cast<std::int32_t>(static_cast<std::int64_t>(bias[row]) -
+                                                          stage.in.byte_offset * sum));
       }
     }
     return true;
@@ -178,6 +180,19 @@ class StageFinder {
       stage.pattern.push_back(entry->second);
       stage.anchor.push_back(anchor);
     }
+  }
+
+  static void invert_reads(Stage& stage) {
+    std::vector<std::vector<std::int32_t>> readers(stage.in.plane);
+    for (std::size_t i = 0; i < stage.reads.size(); ++i) {
+      const auto position = static_cast<std::int32_t>(static_cast<std::int64_t>(i) % stage.plane);
+      if (stage.reads[i] >= 0) readers[stage.reads[i]].push_back(position);
+    }
+    for (const std::vector<std::int32_t>& own : readers) {
+      stage.read_from.push_back(static_cast<std::int32_t>(stage.read_by.size()));
+      stage.read_by.insert(stage.read_by.end(), own.begin(), own.end());
+    }
+    stage.read_from.push_back(static_cast<std::int32_t>(stage.read_by.size()));
   }
 
   static TapPattern spread(const Stage& stage, const std::vector<std::int32_t>& places,
@@ -226,7 +241,8 @@ class StageFinder {
       if (!steps) return;
       stage.out = *out;
       stage.writes_codes = true;
-      stage.steps = std::move(*steps);
+      stage.last = std::move(steps->last);
+      stage.steps = std::move(steps->steps);
       stage.steps.resize(stage.rows);
       stage.nodes.insert(stage.nodes.end(), chain.nodes.begin(), chain.nodes.end());
       stage.output = value;
@@ -268,6 +284,19 @@ Stage::Place Stage::place_of(std::int64_t element) const {
   }
   const std::int64_t from = source[element / channels];
   return {element % channels, from / in.plane, from % in.plane};
+}
+
+Positions Stage::affected(const Positions& places) const {
+  if (places.empty()) return {};
+  Positions positions;
+  for (std::int32_t place : places) {
+    positions.insert(positions.end(), read_by.begin() + read_from[place],
+                     read_by.begin() + read_from[place + 1]);
+  }
+  std::sort(positions.begin(), positions.end());
+  positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
+  if (2 * std::ssize(positions) > plane) positions.clear();
+  return positions;
 }
 
 int Stage::weight_at(std::int64_t row, std::int64_t channel, std::int64_t tap) const {

@@ -8,9 +8,10 @@
 namespace flipscope {
 namespace {
 
-/// Every output position of a stage, from an input of `groups` packed channel groups.
+/// Output positions of a stage, from an input of `groups` packed channel groups.
 struct Sweep {
   const Stage& stage;
+  Positions positions{};  ///< none means all
   const std::uint8_t* input = nullptr;
   std::int64_t groups = 0;
   const std::int32_t* weights = nullptr;  ///< [row/4][group·kernel + tap][row%4]
@@ -20,26 +21,30 @@ struct Sweep {
   std::int32_t* out_sums = nullptr;
 
   void operator()() const {
+    const auto count = static_cast<std::int64_t>(positions.size());
+    for (std::int64_t i = 0; i < count; ++i) at(positions[i]);
+    for (std::int64_t p = 0; count == 0 && p < stage.plane; ++p) at(p);
+  }
+
+  void at(std::int64_t p) const {
     const std::int64_t row_step = stage.plane * lanes;
-    for (std::int64_t p = 0; p < stage.plane; ++p) {
-      const TapPattern& pattern = stage.patterns[stage.pattern[p]];
-      packed_dot(PackedDot{.x = input + std::int64_t{stage.anchor[p]} * lanes * kPack,
-                           .place = pattern.place.data(),
-                           .weights = weights,
-                           .weight = pattern.kernel.data(),
-                           .weight_taps = groups * stage.kernel,
-                           .taps = groups * pattern.taps,
-                           .start = sums ? nullptr : pattern.start.data(),
-                           .sums = sums ? sums + p * lanes : nullptr,
-                           .sums_step = row_step,
-                           .rows = stage.rows,
-                           .lanes = lanes,
-                           .steps = stage.steps.data(),
-                           .codes = codes ? codes + p * lanes * kPack : nullptr,
-                           .codes_step = row_step * kPack,
-                           .out_sums = out_sums ? out_sums + p * lanes : nullptr,
-                           .out_sums_step = row_step});
-    }
+    const TapPattern& pattern = stage.patterns[stage.pattern[p]];
+    packed_dot(PackedDot{.x = input + std::int64_t{stage.anchor[p]} * lanes * kPack,
+                         .place = pattern.place.data(),
+                         .weights = weights,
+                         .weight = pattern.kernel.data(),
+                         .weight_taps = groups * stage.kernel,
+                         .taps = groups * pattern.taps,
+                         .start = sums ? nullptr : pattern.start.data(),
+                         .sums = sums ? sums + p * lanes : nullptr,
+                         .sums_step = row_step,
+                         .rows = stage.rows,
+                         .lanes = lanes,
+                         .steps = stage.steps.data(),
+                         .codes = codes ? codes + p * lanes * kPack : nullptr,
+                         .codes_step = row_step * kPack,
+                         .out_sums = out_sums ? out_sums + p * lanes : nullptr,
+                         .out_sums_step = row_step});
   }
 };
 
@@ -77,8 +82,7 @@ std::optional<std::vector<Strike>> strikes_of(const Workspace& work, const Stage
     } else {
       return {};
     }
-    const double change =
-        work.program().wide[patch.constant][patch.element] - patch.wide;
+    const double change = work.program().wide[patch.constant][patch.element] - patch.wide;
     if (change != std::nearbyint(change) || std::abs(change) > (strike.is_bias ? 1 << 24 : 255)) {
       return {};
     }
@@ -116,25 +120,24 @@ void strike_rows(Workspace& work, const Stage& stage, std::size_t index,
         const int part = std::clamp(left, -128, 127);
         left -= part;
         const auto byte = static_cast<std::uint8_t>(part);
-        patches.push_back(
-            {.x = input + strike.channel / kPack * in_group,
-             .place = stage.reads.data() + strike.tap * stage.plane,
-             .weight = static_cast<std::int32_t>(std::uint32_t{byte}
-                                                 << (8 * (strike.channel % kPack))),
-             .add = -stage.in.byte_offset * part});
+        patches.push_back({.x = input + strike.channel / kPack * in_group,
+                           .place = stage.reads.data() + strike.tap * stage.plane,
+                           .weight = static_cast<std::int32_t>(std::uint32_t{byte}
+                                                               << (8 * (strike.channel % kPack))),
+                           .add = -stage.in.byte_offset * part});
       }
     }
-    const bool differs = packed_strike(
-        PackedStrike{.patches = patches.data(),
-                     .patch_count = static_cast<int>(patches.size()),
-                     .add = add,
-                     .sums = sums + row * stage.plane * lanes,
-                     .positions = stage.plane,
-                     .lanes = lanes,
-                     .step = stage.steps[row],
-                     .byte = static_cast<int>(row % kPack),
-                     .golden = (group == written ? out : golden) + group * out_group,
-                     .out = out + group * out_group});
+    const bool differs =
+        packed_strike(PackedStrike{.patches = patches.data(),
+                                   .patch_count = static_cast<int>(patches.size()),
+                                   .add = add,
+                                   .sums = sums + row * stage.plane * lanes,
+                                   .positions = stage.plane,
+                                   .lanes = lanes,
+                                   .step = stage.steps[row],
+                                   .byte = static_cast<int>(row % kPack),
+                                   .golden = (group == written ? out : golden) + group * out_group,
+                                   .out = out + group * out_group});
     written = group;
     if (differs) append(changed, {row * stage.plane, (row + 1) * stage.plane});
   }
@@ -149,11 +152,16 @@ struct ChangedPairs {
 };
 
 const ChangedPairs& changed_pairs(const Stage& stage, const std::vector<std::int64_t>& channels,
-                                  const std::uint8_t* now, const std::uint8_t* then, int lanes) {
+                                  const Positions& positions, const std::uint8_t* now,
+                                  const std::uint8_t* then, int lanes) {
   static thread_local ChangedPairs pairs;
   pairs.count = (static_cast<std::int64_t>(channels.size()) + 1) / 2;
   const std::int64_t words = stage.in.plane * lanes;
-  pairs.input.resize(pairs.count * words * kPack);
+  if (positions.empty()) {
+    pairs.input.resize(pairs.count * words * kPack);
+  } else {
+    pairs.input.assign(pairs.count * words * kPack, 0);  // no change elsewhere
+  }
   pairs.weights.assign(stage.rows * pairs.count * stage.kernel, 0);
   for (std::size_t i = 0; i < channels.size(); ++i) {
     const std::int64_t c = channels[i], pair = static_cast<std::int64_t>(i) / 2;
@@ -162,15 +170,19 @@ const ChangedPairs& changed_pairs(const Stage& stage, const std::vector<std::int
     const auto* b = reinterpret_cast<const std::uint32_t*>(then) + c / kPack * words;
     auto* to = reinterpret_cast<std::uint32_t*>(pairs.input.data()) + pair * words;
     const std::uint32_t keep = i % 2 == 0 ? 0 : 0xFFFF;
-    for (std::int64_t k = 0; k < words; ++k) {
-      const std::uint32_t both = (a[k] >> in_shift & 0xFF) | (b[k] >> in_shift & 0xFF) << 8;
-      to[k] = (to[k] & keep) | both << out_shift;
-    }
+    const auto set = [&](std::int64_t first, std::int64_t count) {
+      for (std::int64_t k = first; k < first + count; ++k) {
+        const std::uint32_t both = (a[k] >> in_shift & 0xFF) | (b[k] >> in_shift & 0xFF) << 8;
+        to[k] = (to[k] & keep) | both << out_shift;
+      }
+    };
+    if (positions.empty()) set(0, words);
+    for (std::int32_t p : positions) set(std::int64_t{p} * lanes, lanes);
     for (std::int64_t row = 0; row < stage.rows; ++row) {
       for (std::int64_t tap = 0; tap < stage.kernel; ++tap) {
         const int w = stage.weight_at(row, c, tap);
-        const std::uint32_t both = (static_cast<std::uint32_t>(w) & 0xFF) |
-                                   (static_cast<std::uint32_t>(-w) & 0xFF) << 8;
+        const std::uint32_t both =
+            (static_cast<std::uint32_t>(w) & 0xFF) | (static_cast<std::uint32_t>(-w) & 0xFF) << 8;
         pairs.weights[(row / kPack * pairs.count * stage.kernel + pair * stage.kernel + tap) *
                           kPack +
                       row % kPack] |= static_cast<std::int32_t>(both << out_shift);
@@ -183,22 +195,23 @@ const ChangedPairs& changed_pairs(const Stage& stage, const std::vector<std::int
 /// The sums of a changed input: the golden sums plus the change where that is less work, counted in
 /// words multiplied by words. (One more to load the golden sum.)
 Sweep sweep_of_change(Workspace& work, const Stage& stage, std::size_t index, int lanes) {
-  const std::vector<std::int64_t> channels =
-      blocks_met(work.changed(stage.input), stage.in.plane);
+  const std::vector<std::int64_t> channels = blocks_met(work.changed(stage.input), stage.in.plane);
   const std::uint8_t* now = work.bytes(stage.input);
+  const Positions& places = work.positions(stage.input);
   const std::int64_t pairs = (static_cast<std::int64_t>(channels.size()) + 1) / 2;
-  const bool adds =
-      stage.negatable && pairs * stage.kernel + 1 < stage.in.groups() * stage.kernel;
+  const bool adds = stage.negatable && pairs * stage.kernel + 1 < stage.in.groups() * stage.kernel;
   if (!adds) {
     return Sweep{.stage = stage,
+                 .positions = stage.affected(places),
                  .input = now,
                  .groups = stage.in.groups(),
                  .weights = stage.weights.data(),
                  .lanes = lanes};
   }
   const ChangedPairs& change =
-      changed_pairs(stage, channels, now, work.golden_bytes(stage.input), lanes);
+      changed_pairs(stage, channels, places, now, work.golden_bytes(stage.input), lanes);
   return Sweep{.stage = stage,
+               .positions = stage.affected(places),
                .input = change.input.data(),
                .groups = change.count,
                .weights = change.weights.data(),
@@ -219,19 +232,46 @@ Ranges differing_groups(const Stage& stage, const std::uint8_t* codes, const std
   return changed;
 }
 
+/// Writes the codes of a sweep and notes those that differ.
+void write_codes(Workspace& work, const Stage& stage, Sweep& sweep) {
+  const std::uint8_t* golden = work.golden_bytes(stage.output);
+  if (sweep.positions.empty()) {
+    sweep.codes = work.overwritable_bytes(stage.output);
+    sweep();
+    work.note_changed_bytes(stage.output,
+                            differing_groups(stage, sweep.codes, golden, sweep.lanes));
+    return;
+  }
+  sweep.codes = work.writable_bytes(stage.output);
+  sweep();
+  const std::int64_t place = std::int64_t{sweep.lanes} * kPack;
+  std::vector<bool> differs(sweep.positions.size(), false);
+  Ranges changed;
+  for (std::int64_t group = 0; group < stage.out.groups(); ++group) {
+    bool any = false;
+    for (std::size_t i = 0; i < differs.size(); ++i) {
+      const std::int64_t at = (group * stage.plane + sweep.positions[i]) * place;
+      if (std::memcmp(sweep.codes + at, golden + at, place) == 0) continue;
+      any = differs[i] = true;
+    }
+    const std::int64_t end = std::min((group + 1) * kPack, stage.channels);
+    if (any) append(changed, {group * kPack * stage.plane, end * stage.plane});
+  }
+  Positions positions;
+  for (std::size_t i = 0; i < differs.size(); ++i) {
+    if (differs[i]) positions.push_back(sweep.positions[i]);
+  }
+  work.note_changed_bytes(stage.output, std::move(changed), std::move(positions));
+}
+
 void change_input(Workspace& work, const Stage& stage, std::size_t index) {
   const int lanes = work.block().lanes;
   Sweep sweep = sweep_of_change(work, stage, index, lanes);
-  if (stage.writes_codes) {
-    sweep.codes = work.overwritable_bytes(stage.output);
-    sweep();
-    work.note_changed_bytes(stage.output, differing_groups(stage, sweep.codes,
-                                                           work.golden_bytes(stage.output), lanes));
-    return;
-  }
+  if (stage.writes_codes) return write_codes(work, stage, sweep);
   static thread_local AlignedVector<std::int32_t> sums;
   sums.resize(stage.rows * stage.plane * lanes);
   sweep.out_sums = sums.data();
+  sweep.positions.clear();
   sweep();
   float* out = work.overwritable(stage.output);
   const std::int64_t numbers = stage.plane * lanes;

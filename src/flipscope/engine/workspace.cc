@@ -6,18 +6,10 @@
 #include "flipscope/engine/stage_run.h"
 
 namespace flipscope {
-namespace {
-
-void leave_stale(Ranges& stale, const Ranges& changed) {
-  stale = stale.empty() ? changed : united(stale, changed);
-}
-
-}  // namespace
-
 template <typename T>
 void Workspace::Form<T>::forget() {
   copied.assign(copied.size(), false);
-  for (Ranges& ranges : stale) ranges.clear();
+  for (std::vector<Difference>& differences : stale) differences.clear();
 }
 
 Workspace::Workspace(const Program& golden_program)
@@ -25,6 +17,7 @@ Workspace::Workspace(const Program& golden_program)
       numbers_(golden_program.graph->values.size()),
       bytes_(golden_program.graph->values.size()),
       changed_(golden_program.graph->values.size()),
+      positions_(golden_program.graph->values.size()),
       sums_(golden_program.graph->nodes.size()),
       summed_(sums_.size(), false),
       stage_sums_(golden_program.stages->size()),
@@ -34,9 +27,10 @@ void Workspace::begin(const Block& block) {
   block_ = &block;
   for (std::size_t v = 0; v < changed_.size(); ++v) {
     if (changed_[v].empty()) continue;
-    if (numbers_.current[v]) leave_stale(numbers_.stale[v], changed_[v]);
-    if (bytes_.current[v]) leave_stale(bytes_.stale[v], changed_[v]);
+    if (numbers_.current[v]) numbers_.stale[v].push_back({changed_[v], {}});
+    if (bytes_.current[v]) bytes_.stale[v].push_back({changed_[v], positions_[v]});
     changed_[v].clear();
+    positions_[v].clear();
   }
   if (block.serial == serial_) return;
   serial_ = block.serial;
@@ -66,9 +60,11 @@ float* Workspace::writable(int v) {
     copy = golden;
     numbers_.copied[v] = true;
   } else {
-    for (const Range& range : numbers_.stale[v]) {
-      const std::int64_t first = range.first * block_->lanes, last = range.last * block_->lanes;
-      std::copy(golden.begin() + first, golden.begin() + last, copy.begin() + first);
+    for (const Difference& left : numbers_.stale[v]) {
+      for (const Range& range : left.changed) {
+        const std::int64_t first = range.first * block_->lanes, last = range.last * block_->lanes;
+        std::copy(golden.begin() + first, golden.begin() + last, copy.begin() + first);
+      }
     }
   }
   numbers_.stale[v].clear();
@@ -89,16 +85,32 @@ std::uint8_t* Workspace::writable_bytes(int v) {
     copy = golden;
     bytes_.copied[v] = true;
   } else {
-    const std::int64_t plane = packed_shape(graph().values[v])->plane;
-    const std::int64_t words = plane * block_->lanes * kPack;
-    for (const Range& range : bytes_.stale[v]) {
-      const std::int64_t first = range.first / plane / kPack * words;
-      const std::int64_t last = ((range.last - 1) / plane / kPack + 1) * words;
-      std::copy(golden.begin() + first, golden.begin() + last, copy.begin() + first);
-    }
+    for (const Difference& left : bytes_.stale[v]) restore_bytes(v, left);
   }
   bytes_.stale[v].clear();
   return copy.data();
+}
+
+void Workspace::restore_bytes(int v, const Difference& difference) {
+  const std::int64_t plane = packed_shape(graph().values[v])->plane;
+  const std::int64_t place = std::int64_t{block_->lanes} * kPack;
+  const std::uint8_t* golden = block_->packed[v].data();
+  std::uint8_t* copy = bytes_.copies[v].data();
+  for (const Range& range : difference.changed) {
+    const std::int64_t first = range.first / plane / kPack;
+    const std::int64_t last = (range.last - 1) / plane / kPack + 1;
+    if (difference.positions.empty()) {
+      std::copy(golden + first * plane * place, golden + last * plane * place,
+                copy + first * plane * place);
+      continue;
+    }
+    for (std::int64_t group = first; group < last; ++group) {
+      for (std::int32_t p : difference.positions) {
+        std::copy_n(golden + (group * plane + p) * place, place,
+                    copy + (group * plane + p) * place);
+      }
+    }
+  }
 }
 
 std::uint8_t* Workspace::overwritable_bytes(int v) {
@@ -108,8 +120,9 @@ std::uint8_t* Workspace::overwritable_bytes(int v) {
   return bytes_.copies[v].data();
 }
 
-void Workspace::note_changed_bytes(int v, Ranges changed) {
+void Workspace::note_changed_bytes(int v, Ranges changed, Positions positions) {
   changed_[v] = std::move(changed);
+  positions_[v] = std::move(positions);
   bytes_.current[v] = true;
   numbers_.current[v] = false;
 }
@@ -120,7 +133,7 @@ void Workspace::unpack(int v) {
   const PackedShape shape = *packed_shape(graph().values[v]);
   for (const Range& range : changed) {
     unpack_channels(shape, bytes_.copies[v].data(), range.first / shape.plane,
-                    range.last / shape.plane, block_->lanes, copy);
+                    range.last / shape.plane, positions_[v], block_->lanes, copy);
   }
   changed_[v] = changed;
   numbers_.current[v] = true;
@@ -133,13 +146,14 @@ bool Workspace::pack(int v) {
   for (const Range& range : changed_[v]) {
     const std::int64_t first = range.first / shape.plane;
     const std::int64_t last = (range.last - 1) / shape.plane + 1;
-    all_bytes = pack_channels(shape, numbers_.copies[v].data(), first, last, block_->lanes, copy) &&
+    all_bytes = pack_channels(shape, numbers_.copies[v].data(), first, last, positions_[v],
+                              block_->lanes, copy) &&
                 all_bytes;
   }
   if (all_bytes) {
     bytes_.current[v] = true;
   } else {
-    bytes_.stale[v] = changed_[v];
+    bytes_.stale[v].push_back({changed_[v], {}});
   }
   return all_bytes;
 }
@@ -151,7 +165,7 @@ void Workspace::note_changes(int v, const Ranges& written) {
   const float* golden = block_->values[v].data();
   const float* own = numbers_.copies[v].data();
   Ranges& changed = changed_[v];
-  if (bytes_.current[v] && !changed.empty()) leave_stale(bytes_.stale[v], changed);
+  if (bytes_.current[v] && !changed.empty()) bytes_.stale[v].push_back({changed, positions_[v]});
   changed.clear();
   numbers_.current[v] = true;
   bytes_.current[v] = false;
@@ -165,6 +179,15 @@ void Workspace::note_changes(int v, const Ranges& written) {
       from = to;
     }
   }
+  positions_[v].clear();
+  if (program_.is_packed[v]) positions_[v] = positions_met(changed, strides_of(shape)[1]);
+}
+
+void Workspace::note_all_changed(int v) {
+  changed_[v] = {{0, element_count(graph().values[v].shape)}};
+  positions_[v].clear();
+  numbers_.current[v] = true;
+  bytes_.current[v] = false;
 }
 
 std::vector<View<float>> Workspace::views(const Node& node) {

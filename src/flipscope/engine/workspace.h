@@ -43,6 +43,9 @@ class Workspace {
   /// differ.
   void note_changes(int v, const Ranges& written);
 
+  /// Takes every element as changed, without a look.
+  void note_all_changed(int v);
+
   /// The same value as packed bytes; null where a code is no byte.
   const std::uint8_t* bytes(int v);
   const std::uint8_t* golden_bytes(int v) const {
@@ -50,10 +53,13 @@ class Workspace {
   }
 
   /// The packed copy of an unchanged v, golden, or with every byte to be written; then say what
-  /// differs with note_changed_bytes(), in whole channels.
+  /// differs with note_changed_bytes(): whole channels, at these places of their planes.
   std::uint8_t* writable_bytes(int v);
   std::uint8_t* overwritable_bytes(int v);
-  void note_changed_bytes(int v, Ranges changed);
+  void note_changed_bytes(int v, Ranges changed, Positions positions = {});
+
+  /// Outside these places of its planes a changed packed value is golden.
+  const Positions& positions(int v) const { return positions_[v]; }
 
   /// The inputs of a node as the run has them.
   std::vector<View<float>> views(const Node& node);
@@ -84,13 +90,19 @@ class Workspace {
   Program program_;
   const Block* block_ = nullptr;
   std::uint64_t serial_ = 0;
+  /// Elements that differ: whole channels at some places, or ranges of elements anywhere.
+  struct Difference {
+    Ranges changed;
+    Positions positions;
+  };
+
   /// One form of all values.
   template <typename T>
   struct Form {
-    std::vector<AlignedVector<T>> copies;  ///< [value]
-    std::vector<bool> copied;              ///< [value] of this block
-    std::vector<bool> current;             ///< [value] holds the changes
-    std::vector<Ranges> stale;             ///< [value] left over from earlier runs
+    std::vector<AlignedVector<T>> copies;        ///< [value]
+    std::vector<bool> copied;                    ///< [value] of this block
+    std::vector<bool> current;                   ///< [value] holds the changes
+    std::vector<std::vector<Difference>> stale;  ///< [value] left over from earlier runs
 
     explicit Form(std::size_t values)
         : copies(values), copied(values), current(values), stale(values) {}
@@ -99,10 +111,12 @@ class Workspace {
 
   void unpack(int v);
   bool pack(int v);
+  void restore_bytes(int v, const Difference& difference);
 
   Form<float> numbers_;
   Form<std::uint8_t> bytes_;
   std::vector<Ranges> changed_;                          ///< [value]
+  std::vector<Positions> positions_;                     ///< [value]
   std::vector<AlignedVector<float>> sums_;               ///< [node]
   std::vector<bool> summed_;                             ///< [node] of this block
   std::vector<AlignedVector<std::int32_t>> stage_sums_;  ///< [stage]

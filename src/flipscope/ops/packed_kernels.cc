@@ -95,7 +95,12 @@ HWY_INLINE IntVector codes_of(const CodeStep& step, IntVector sum) {
   FloatVector y = hn::Sub(hn::ConvertTo(f, sum), hn::Set(f, step.shift));
   y = hn::MulAdd(y, hn::Set(f, step.factor), hn::Set(f, step.offset));
   y = hn::Min(hn::Max(y, hn::Set(f, step.lowest)), hn::Set(f, step.highest));
-  return hn::NearestInt(y);
+  const IntVector code = hn::NearestInt(y);
+  if (step.last == nullptr) return code;
+  const Ints d;
+  const IntVector last = hn::GatherIndex(d, step.last, code);
+  const auto beyond = step.factor > 0 ? hn::Gt(sum, last) : hn::Lt(sum, last);
+  return hn::Sub(code, hn::VecFromMask(d, beyond));
 }
 
 /// A stretch of taps for one group of lanes, and where its sums come from and go to.
@@ -127,8 +132,7 @@ void tile(const PackedDot& dot, const Stretch& stretch, std::int64_t row) {
     for (int v = 0; v < Vectors; ++v) sum[r][v] = from ? hn::LoadU(d, from + v * width) : start;
   }
   const std::int32_t* weights = dot.weights + row * dot.weight_taps;
-  const std::uint8_t* x =
-      Packed ? stretch.packed : dot.x + std::int64_t{stretch.lane} * kPack;
+  const std::uint8_t* x = Packed ? stretch.packed : dot.x + std::int64_t{stretch.lane} * kPack;
   for (std::int64_t t = stretch.first; t < stretch.last; ++t) {
     const auto* from = reinterpret_cast<const std::int32_t*>(
         Packed ? x + (t - stretch.first) * group * kPack
@@ -154,15 +158,14 @@ void tile(const PackedDot& dot, const Stretch& stretch, std::int64_t row) {
     }
     return;
   }
-  auto* codes = reinterpret_cast<std::int32_t*>(dot.codes + row / kPack * dot.codes_step) +
-                stretch.lane;
+  auto* codes =
+      reinterpret_cast<std::int32_t*>(dot.codes + row / kPack * dot.codes_step) + stretch.lane;
   HWY_UNROLL(4)
   for (int v = 0; v < Vectors; ++v) {
     const IntVector low = hn::Or(codes_of(dot.steps[row], sum[0][v]),
                                  hn::ShiftLeft<8>(codes_of(dot.steps[row + 1], sum[1][v])));
-    const IntVector high =
-        hn::Or(hn::ShiftLeft<16>(codes_of(dot.steps[row + 2], sum[2][v])),
-               hn::ShiftLeft<24>(codes_of(dot.steps[row + 3], sum[3][v])));
+    const IntVector high = hn::Or(hn::ShiftLeft<16>(codes_of(dot.steps[row + 2], sum[2][v])),
+                                  hn::ShiftLeft<24>(codes_of(dot.steps[row + 3], sum[3][v])));
     hn::StoreU(hn::Or(low, high), d, codes + v * width);
   }
 }
@@ -182,12 +185,11 @@ void lane_group(const PackedDot& dot, int lane) {
     stretch.to = stretch.last < dot.taps ? partial.data() : nullptr;
     if (dot.rows >= kRowsWorthPacking) {
       for (std::int64_t t = stretch.first; t < stretch.last; ++t) {
-        const auto* from =
-            reinterpret_cast<const std::int32_t*>(
-                dot.x + std::int64_t{dot.place[t]} * dot.lanes * kPack) +
-            lane;
-        auto* to = reinterpret_cast<std::int32_t*>(packed) +
-                   (t - stretch.first) * (Vectors * width);
+        const auto* from = reinterpret_cast<const std::int32_t*>(
+                               dot.x + std::int64_t{dot.place[t]} * dot.lanes * kPack) +
+                           lane;
+        auto* to =
+            reinterpret_cast<std::int32_t*>(packed) + (t - stretch.first) * (Vectors * width);
         HWY_UNROLL(4)
         for (int v = 0; v < Vectors; ++v) {
           hn::StoreU(hn::LoadU(d, from + v * width), d, to + v * width);
@@ -230,14 +232,12 @@ bool packed_strike_here(const PackedStrike& strike) {
       for (int k = 0; k < strike.patch_count; ++k) {
         const PackedPatch& patch = strike.patches[k];
         if (patch.place[p] < 0) continue;
-        const IntVector x = hn::LoadU(
-            d, reinterpret_cast<const std::int32_t*>(patch.x) +
-                   std::int64_t{patch.place[p]} * strike.lanes + lane);
+        const IntVector x = hn::LoadU(d, reinterpret_cast<const std::int32_t*>(patch.x) +
+                                             std::int64_t{patch.place[p]} * strike.lanes + lane);
         sum = multiply_add(hn::Add(sum, hn::Set(d, patch.add)), x, Factor(patch.weight));
       }
       const IntVector before = hn::LoadU(d, golden + at);
-      const IntVector code =
-          hn::Shl(codes_of(strike.step, sum), hn::Set(d, 8 * strike.byte));
+      const IntVector code = hn::Shl(codes_of(strike.step, sum), hn::Set(d, 8 * strike.byte));
       const IntVector word = hn::Or(hn::And(before, others), code);
       changed = hn::Or(changed, hn::Xor(before, word));
       hn::StoreU(word, d, out + at);
@@ -299,7 +299,11 @@ std::int32_t word_product(std::int32_t w, const std::uint8_t* x) {
 
 int code_of(const CodeStep& step, std::int64_t sum) {
   const float y = std::fma(static_cast<float>(sum) - step.shift, step.factor, step.offset);
-  return static_cast<int>(round_half_even(std::min(std::max(y, step.lowest), step.highest)));
+  const int code =
+      static_cast<int>(round_half_even(std::min(std::max(y, step.lowest), step.highest)));
+  if (step.last == nullptr) return code;
+  const std::int64_t last = step.last[code];
+  return code + ((step.factor > 0 ? sum > last : sum < last) ? 1 : 0);
 }
 
 void packed_dot(const PackedDot& dot) {
@@ -308,11 +312,10 @@ void packed_dot(const PackedDot& dot) {
 
 void packed_dot_portable(const PackedDot& dot) {
   for (std::int64_t row = 0; row < dot.rows; ++row) {
-    const std::int32_t* weights =
-        dot.weights + row / kPack * kPack * dot.weight_taps + row % kPack;
+    const std::int32_t* weights = dot.weights + row / kPack * kPack * dot.weight_taps + row % kPack;
     for (int lane = 0; lane < dot.lanes; ++lane) {
-      std::int32_t sum = dot.sums ? dot.sums[row * dot.sums_step + lane]
-                                  : (dot.start ? dot.start[row] : 0);
+      std::int32_t sum =
+          dot.sums ? dot.sums[row * dot.sums_step + lane] : (dot.start ? dot.start[row] : 0);
       for (std::int64_t t = 0; t < dot.taps; ++t) {
         sum += word_product(weights[std::int64_t{dot.weight[t]} * kPack],
                             dot.x + (std::int64_t{dot.place[t]} * dot.lanes + lane) * kPack);

@@ -13,11 +13,17 @@ namespace flipscope {
 inline constexpr int kPack = 4;
 
 /// From a sum to a stored byte:
-/// round_half_even(clamp(fma(float32(sum) − shift, factor, offset), lowest, highest)).
+/// code = round_half_even(clamp(fma(float32(sum) − shift, factor, offset), lowest, highest)).
+/// With `last` the code may be one too low, and becomes code + 1 where the sum is beyond
+/// last[code]: above it, or below it if the factor is negative.
 struct CodeStep {
   float shift = 0, factor = 0, offset = 0;
-  float lowest = 0, highest = 0;  ///< whole numbers from 0 to 255
+  float lowest = 0, highest = 0;       ///< whole numbers from 0 to 255
+  const std::int32_t* last = nullptr;  ///< [code] last sum that has it, or null
 };
+
+/// Codes of one row have this many entries in CodeStep::last.
+inline constexpr int kCodes = 256;
 
 /// The byte of one sum.
 int code_of(const CodeStep& step, std::int64_t sum);

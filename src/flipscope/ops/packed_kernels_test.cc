@@ -19,16 +19,19 @@ std::vector<std::int32_t> random_words(std::size_t count, std::uint64_t stream) 
   Random random(5, stream);
   std::vector<std::int32_t> words(count);
   for (std::int32_t& word : words) {
-    word = static_cast<std::int32_t>(static_cast<std::uint32_t>(random.below(std::uint64_t{1} << 32)));
+    word =
+        static_cast<std::int32_t>(static_cast<std::uint32_t>(random.below(std::uint64_t{1} << 32)));
   }
   return words;
 }
 
 std::vector<CodeStep> some_steps(std::int64_t rows) {
+  static const std::vector<std::int32_t> last = random_words(kCodes, 11);
   std::vector<CodeStep> steps;
   for (std::int64_t r = 0; r < rows; ++r) {
     const auto k = static_cast<float>(r);
-    steps.push_back({3 * k, (r % 2 == 0 ? 1.0f : -1.0f) / (500 + k), 100 - k, k, 255 - 2 * k});
+    steps.push_back({3 * k, (r % 2 == 0 ? 1.0f : -1.0f) / (500 + k), 100 - k, k, 255 - 2 * k,
+                     r % 3 == 0 ? last.data() : nullptr});
   }
   return steps;
 }
