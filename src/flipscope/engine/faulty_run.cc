@@ -18,14 +18,14 @@ struct FaultyRun::State {
     }
   }
 
-  const float* run(const Block& golden, const Fault& fault);
+  const float* run_to(int value, const Block& golden, const Fault& fault);
   void sort_sites(const Fault& fault);
   void patch_constants(const Fault& fault);
   void strike_values(const Fault& fault, int value);
   void pass_differences(const Fault& fault, const std::map<int, std::vector<int>>& struck);
   void recompute(const Fault& fault, const std::map<int, std::vector<int>>& struck);
   void strike_operands(const Fault& fault, int node);
-  /// Passes a whole stage where it can serve and nothing strikes inside it.
+  /// Passes a whole stage where it can serve and nothing strikes or is wanted inside it.
   void try_stage(std::size_t index, const std::map<int, std::vector<int>>& struck_by_node);
   /// A copy of a value as the run has it, whose elements may be struck and set back.
   AlignedVector<float>& operand_copy(int value);
@@ -45,6 +45,7 @@ struct FaultyRun::State {
   std::map<int, OperandCopy> operands;  ///< by value
   std::vector<int> stage_at;            ///< [node] stage that begins here, or −1
   std::vector<bool> passed;             ///< [node] by its stage
+  int wanted = -1;                      ///< value that the run goes to
 };
 
 const char* to_string(Method method) {
@@ -65,7 +66,11 @@ FaultyRun::~FaultyRun() = default;
 FaultyRun::FaultyRun(FaultyRun&&) noexcept = default;
 
 const float* FaultyRun::operator()(const Block& golden, const Fault& fault) {
-  return state_->run(golden, fault);
+  return state_->run_to(state_->work.graph().outputs[0], golden, fault);
+}
+
+const float* FaultyRun::run_to(int value, const Block& golden, const Fault& fault) {
+  return state_->run_to(value, golden, fault);
 }
 
 const std::vector<std::vector<std::int32_t>>& FaultyRun::State::elements_reading(int constant) {
@@ -216,7 +221,9 @@ void FaultyRun::State::try_stage(std::size_t index,
   std::vector<int> struck;
   for (int n : stage.nodes) {
     const int made = work.graph().nodes[n].output;
-    if (operand_sites.contains(n) || (made != stage.output && value_sites.contains(made))) return;
+    const bool inside = made != stage.output;
+    if (operand_sites.contains(n)) return;
+    if (inside && (made == wanted || value_sites.contains(made))) return;
     const auto own = struck_by_node.find(n);
     if (own != struck_by_node.end()) {
       struck.insert(struck.end(), own->second.begin(), own->second.end());
@@ -238,6 +245,7 @@ void FaultyRun::State::pass_differences(const Fault& fault,
     if (!passed[n]) pass_difference(work, index, own == struck.end() ? kNone : own->second);
     strike_operands(fault, index);
     strike_values(fault, graph.nodes[n].output);
+    if (graph.nodes[n].output == wanted) return;
   }
 }
 
@@ -257,11 +265,13 @@ void FaultyRun::State::recompute(const Fault& fault,
     }
     strike_operands(fault, index);
     strike_values(fault, node.output);
+    if (node.output == wanted) return;
     started = started || !work.changed(node.output).empty();
   }
 }
 
-const float* FaultyRun::State::run(const Block& golden, const Fault& fault) {
+const float* FaultyRun::State::run_to(int value, const Block& golden, const Fault& fault) {
+  wanted = value;
   const Graph& graph = work.graph();
   sort_sites(fault);
   work.begin(golden);
@@ -279,7 +289,7 @@ const float* FaultyRun::State::run(const Block& golden, const Fault& fault) {
     recompute(fault, struck);
   }
   work.end();
-  return work.at(graph.outputs[0]);
+  return work.at(value);
 }
 
 }  // namespace flipscope

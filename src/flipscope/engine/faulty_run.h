@@ -31,6 +31,9 @@ class FaultyRun {
   /// is the golden output itself where nothing reached it, and is valid until the next call.
   const float* operator()(const Block& golden, const Fault& fault);
 
+  /// The same of any value; nodes behind it are not run.
+  const float* run_to(int value, const Block& golden, const Fault& fault);
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -9,10 +9,6 @@
 namespace flipscope {
 namespace {
 
-int lanes_of(int samples) {
-  return (samples + kLaneGroup - 1) / kLaneGroup * kLaneGroup;
-}
-
 /// Number of the last node that reads each value; outputs are read after the end.
 std::vector<int> last_readers(const Graph& graph) {
   std::vector<int> last(graph.values.size(), -1);
@@ -40,6 +36,10 @@ void pack_values(const Program& program, Block& block) {
 }
 
 }  // namespace
+
+int lanes_of(int samples) {
+  return (samples + kLaneGroup - 1) / kLaneGroup * kLaneGroup;
+}
 
 std::vector<View<float>> views_of(const Program& program, const Node& node,
                                   const std::vector<const float*>& values) {

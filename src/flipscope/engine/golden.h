@@ -31,6 +31,9 @@ struct Block {
 Block run_golden(const Program& program, const float* inputs, std::int64_t first, int samples,
                  bool keep_all = true);
 
+/// Lanes of a block of so many samples.
+int lanes_of(int samples);
+
 /// The inputs of a node as forward() takes them; values[v] points to value v, [element][lane].
 std::vector<View<float>> views_of(const Program& program, const Node& node,
                                   const std::vector<const float*>& values);
