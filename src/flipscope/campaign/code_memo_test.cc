@@ -109,7 +109,7 @@ TEST(CodeMemo, GivesTheRowsOfWholeRunsForEveryScoreAndFault) {
   }
   EXPECT_GT(campaigns, 20);
   for (const std::uint64_t count : {all.unchanged, all.remembered, all.tail, all.whole}) {
-    EXPECT_GT(count, 500u);
+    EXPECT_GT(count, 200u);
   }
 }
 
@@ -139,7 +139,7 @@ TEST(CodeMemo, GivesTheRowsOfWholeRunsForTheAutoencoder) {
     }
   }
   for (const std::uint64_t count : {all.unchanged, all.remembered, all.tail})
-    EXPECT_GT(count, 500u);
+    EXPECT_GT(count, 200u);
 }
 
 }  // namespace
