@@ -89,7 +89,8 @@ struct Runner::State {
     std::vector<std::size_t> whole, narrow;  // faults run to the output, and to the bottleneck
 
     void forget_narrow() {
-      whole.insert(whole.end(), narrow.begin(), narrow.end()), narrow.clear();
+      whole.insert(whole.end(), narrow.begin(), narrow.end());
+      narrow.clear();
     }
   };
   using Done = std::function<void(std::size_t pairs)>;
