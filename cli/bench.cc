@@ -54,12 +54,13 @@ std::string text_of(const Benchmark& benchmark) {
   Table table({"layer", "part", "faults", "pairs run", "difference us", "suffix us", "whole us",
                "whole/difference", "differing"},
               "llrrrrrrr");
-  std::uint64_t differing = 0;
+  std::uint64_t compared = 0, differing = 0;
   for (const LayerTiming& layer : benchmark.layers) {
     table.row({layer.layer, layer.part, grouped(layer.space), grouped(layer.pairs[0]),
                in_microseconds(layer.seconds[0]), in_microseconds(layer.seconds[1]),
                in_microseconds(layer.seconds[2]), ratio(layer.seconds[2], layer.seconds[0]),
                grouped(layer.differing)});
+    compared += layer.compared;
     differing += layer.differing;
   }
   page += table.text();
@@ -67,11 +68,11 @@ std::string text_of(const Benchmark& benchmark) {
   page += fmt::format(
       "\nTimes are of one (fault, sample) pair, wall time with all threads.\n"
       "All {} faults on {} samples: {} (by suffixes {}, by whole runs {}), {} us a pair.\n"
-      "Outputs of the three methods: {} pairs differ.\n",
+      "Outputs compared bit by bit with those of suffix or whole runs: {} pairs, {} differ.\n",
       grouped(static_cast<std::uint64_t>(total.faults)),
       grouped(static_cast<std::uint64_t>(golden.samples)), duration(total.seconds[0] * samples),
       duration(total.seconds[1] * samples), duration(total.seconds[2] * samples),
-      in_microseconds(total.seconds[0] / total.faults), grouped(differing));
+      in_microseconds(total.seconds[0] / total.faults), grouped(compared), grouped(differing));
   return page;
 }
 
@@ -89,6 +90,7 @@ std::string json_of(const Benchmark& benchmark) {
                                   {"faults", layer.space},
                                   {"pairs", std::move(pairs)},
                                   {"seconds_per_pair", std::move(seconds)},
+                                  {"compared", layer.compared},
                                   {"differing", layer.differing}});
   }
   const MachineSpeed& machine = benchmark.machine;
@@ -123,6 +125,9 @@ void describe_bench(Command& command, Options& options) {
 
 int bench(const Options& options) {
   if (options.campaign.samples.inputs.empty()) fail("usage", "bench needs --inputs FILE");
+  if (options.faults_per_layer == 0 || options.seconds <= 0) {
+    fail("usage", "bench needs --faults-per-layer and --seconds above 0");
+  }
   const std::atomic<bool> never{false};
   const Benchmark benchmark = run_benchmark(
       options.campaign, options.faults_per_layer, options.seconds,

@@ -80,6 +80,7 @@ class Timing {
       timing.differing +=
           compare(outputs[0], outputs[m], std::min(done[0], done[m]), faults.size());
     }
+    timing.compared = std::min(timing.pairs[0], std::max(timing.pairs[1], timing.pairs[2]));
     return timing;
   }
 

@@ -30,6 +30,7 @@ struct LayerTiming {
   std::uint64_t space = 0;             ///< faults that the layer has
   std::uint64_t pairs[3] = {0, 0, 0};  ///< (fault, sample) pairs run, by Method
   double seconds[3] = {0, 0, 0};       ///< per pair, wall time of all threads, by Method
+  std::uint64_t compared = 0;          ///< pairs that the difference and another method ran
   std::uint64_t differing = 0;  ///< pairs whose output differs between methods: 0, or a defect
 };
 

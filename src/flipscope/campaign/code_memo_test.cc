@@ -81,7 +81,7 @@ TEST(CodeMemo, GivesTheRowsOfWholeRunsForEveryScoreAndFault) {
   };
   int campaigns = 0;
   WorkCounts all;
-  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+  for (std::uint64_t seed = 0; seed < 80; ++seed) {
     testing::RandomNetwork random(seed);
     Graph graph = random.make();
     const Case& test = cases[campaigns % cases.size()];

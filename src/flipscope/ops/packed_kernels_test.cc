@@ -1,6 +1,7 @@
 #include "flipscope/ops/packed_kernels.h"
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include "flipscope/numeric/aligned.h"
 #include "flipscope/numeric/random.h"
@@ -25,6 +26,25 @@ std::vector<std::int32_t> random_words(std::size_t count, std::uint64_t stream) 
   return words;
 }
 
+/// Every instruction set that this machine has, one after the other.
+class PackedKernels : public testing::TestWithParam<int> {
+ protected:
+  void SetUp() override {
+    const std::int64_t all = hwy::SupportedTargets();
+    std::int64_t left = all;
+    for (int k = 0; k < GetParam(); ++k) left &= left - 1;  // the best one has the lowest bit
+    if (left == 0) GTEST_SKIP() << "this machine has no more instruction sets";
+    hwy::SetSupportedTargetsForTest(left);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  void TearDown() override {
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(InstructionSets, PackedKernels, testing::Range(0, 4));
+
 std::vector<CodeStep> some_steps(std::int64_t rows) {
   static const std::vector<std::int32_t> last = random_words(kCodes, 11);
   std::vector<CodeStep> steps;
@@ -38,7 +58,7 @@ std::vector<CodeStep> some_steps(std::int64_t rows) {
 
 // Taps in one stretch and in several, rows with and without their own copy of the taps, lanes in
 // full groups and in parts; extreme bytes would show a product that saturates.
-TEST(PackedKernels, DotEqualsThePortableLoop) {
+TEST_P(PackedKernels, DotEqualsThePortableLoop) {
   constexpr int kPlaces = 40;
   for (int taps : {0, 1, 7, 128, 300}) {
     for (int rows : {4, 16, 20}) {
@@ -89,7 +109,7 @@ TEST(PackedKernels, DotEqualsThePortableLoop) {
   }
 }
 
-TEST(PackedKernels, StrikeEqualsThePortableLoop) {
+TEST_P(PackedKernels, StrikeEqualsThePortableLoop) {
   constexpr int kPositions = 9, kLanes = 48;
   const AlignedVector<std::uint8_t> x = random_bytes(kPositions * kLanes * kPack, 1),
                                     golden = random_bytes(x.size(), 2);
