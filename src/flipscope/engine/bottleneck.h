@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "flipscope/engine/program.h"
@@ -26,9 +27,11 @@ struct BottleneckLimits {
   double least_work = 4096;
 };
 
-/// The narrowest value that holds codes and that every path from the input to the (only) output
-/// meets; of equal ones the first. Nothing where none is within the limits.
-std::optional<Bottleneck> find_bottleneck(const Graph& graph, const BottleneckLimits& limits = {});
+/// A value that holds codes and that every path from the input to the (only) output meets: of those
+/// with the most bits of `targets` upstream the narrowest, of equal ones the first. Nothing where
+/// none is within the limits and has any bit upstream.
+std::optional<Bottleneck> find_bottleneck(const Graph& graph, std::span<const FaultTarget> targets,
+                                          const BottleneckLimits& limits = {});
 
 /// True where all effects of a fault in `target` pass the bottleneck.
 bool is_upstream(const Graph& graph, const Bottleneck& bottleneck, const FaultTarget& target);

@@ -47,21 +47,41 @@ std::string name_of(const Graph& graph, const std::optional<Bottleneck>& bottlen
                      element_count(graph.values[bottleneck->value].shape));
 }
 
-TEST(Bottleneck, IsTheNarrowestThatIsWideAndBusyEnough) {
+std::vector<FaultTarget> targets_in(const Graph& graph, Part part) {
+  FaultSpaceOptions options;
+  options.parts = {part};
+  return FaultSpace(graph, options).targets();
+}
+
+TEST(Bottleneck, IsTheNarrowestThatIsNarrowAndEarlyEnough) {
   const Graph narrow = chain(4, false);
-  EXPECT_EQ(name_of(narrow, find_bottleneck(narrow, kAny)), "codes of 4");
+  const auto find = [](const Graph& graph, const BottleneckLimits& limits) {
+    return name_of(graph, find_bottleneck(graph, targets_in(graph, Part::inputs), limits));
+  };
+  EXPECT_EQ(find(narrow, kAny), "codes of 4");
   // After the middle come 4·6 + 6·3 multiply-adds, after the codes of 6 only 18.
-  EXPECT_EQ(name_of(narrow, find_bottleneck(narrow, {64, 42})), "codes of 4");
-  EXPECT_EQ(name_of(narrow, find_bottleneck(narrow, {64, 43})), "codes of 8");
-  EXPECT_EQ(name_of(narrow, find_bottleneck(narrow, {3, 0})), "none");
-  EXPECT_EQ(name_of(narrow, find_bottleneck(narrow)), "none");
-  const Graph wide = chain(8, false);
-  EXPECT_EQ(name_of(wide, find_bottleneck(wide, kAny)), "codes of 6");
+  EXPECT_EQ(find(narrow, {64, 42}), "codes of 4");
+  EXPECT_EQ(find(narrow, {64, 43}), "codes of 8");
+  EXPECT_EQ(find(narrow, {3, 0}), "none");
+  EXPECT_EQ(find(narrow, {}), "none");
+  EXPECT_EQ(find(chain(8, false), kAny), "codes of 6");
+}
+
+TEST(Bottleneck, HasTheMostBitsUpstream) {
+  const Graph graph = chain(4, false);
+  std::vector<FaultTarget> weights = targets_in(graph, Part::weights);
+  ASSERT_EQ(weights.size(), 3u);
+  EXPECT_EQ(name_of(graph, find_bottleneck(graph, weights, kAny)), "codes of 6");
+  EXPECT_EQ(name_of(graph, find_bottleneck(graph, weights, {64, 19})), "codes of 4");
+  weights.resize(1);
+  EXPECT_EQ(name_of(graph, find_bottleneck(graph, weights, kAny)), "codes of 4");
+  EXPECT_EQ(name_of(graph, find_bottleneck(graph, weights, {64, 43})), "none");
 }
 
 TEST(Bottleneck, LetsNoPathPass) {
   const Graph graph = chain(8, true);
-  const auto bottleneck = find_bottleneck(graph, {.widest = 64, .least_work = 19});
+  const auto bottleneck =
+      find_bottleneck(graph, targets_in(graph, Part::inputs), {.widest = 64, .least_work = 19});
   ASSERT_TRUE(bottleneck);
   // Two values of 8 codes are left; either has all paths through it.
   for (int n : bottleneck->tail) {
@@ -75,7 +95,7 @@ TEST(Bottleneck, LetsNoPathPass) {
 
 TEST(Bottleneck, KnowsWhatIsUpstream) {
   const Graph graph = chain(4, false);
-  const auto bottleneck = find_bottleneck(graph, kAny);
+  const auto bottleneck = find_bottleneck(graph, targets_in(graph, Part::inputs), kAny);
   ASSERT_TRUE(bottleneck);
   int upstream = 0, downstream = 0;
   const FaultSpace space = whole_space(graph);
@@ -97,12 +117,12 @@ TEST(Bottleneck, ItsTailEndsAsTheWholeRun) {
   for (std::uint64_t seed = 0; seed < 150; ++seed) {
     testing::RandomNetwork random(seed);
     const Graph graph = random.make();
-    const auto bottleneck = find_bottleneck(graph, kAny);
+    const FaultSpace space = whole_space(graph);
+    const auto bottleneck = find_bottleneck(graph, space.targets(), kAny);
     if (!bottleneck) continue;
     ++found;
     const Program program(graph);
     const Block golden = run_golden(program, random.samples(graph, 5).data(), 0, 5);
-    const FaultSpace space = whole_space(graph);
     FaultyRun run(program, space), to_bottleneck(program, space);
     Tail tail(program, *bottleneck);
     const std::size_t bytes = golden.values[graph.outputs[0]].size() * sizeof(float);

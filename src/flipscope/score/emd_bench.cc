@@ -1,4 +1,4 @@
-// Goal: 48 cells in less than 10 microseconds from a cold start, and in less than 1 where the last
+// Goal: 48 cells in less than 50 microseconds from a cold start, and in less than 2 where the last
 // distribution was a near one.
 #include <benchmark/benchmark.h>
 
@@ -89,17 +89,18 @@ void emd_golden_basis(benchmark::State& state) {
 }
 BENCHMARK(emd_golden_basis)->Args({8, 48})->Args({8, 18})->Args({8, 3});
 
-/// One p, and each q a step from the last.
+/// One p, and each q a step up or down from the last.
 void emd_neighbours(benchmark::State& state) {
   std::mt19937_64 random(3);
   const GroundDistance cost = grid(static_cast<int>(state.range(0)));
   EmdSolver emd(cost);
   const Cells p = sparse(cost.cells(), static_cast<int>(state.range(1)), random);
-  const std::vector<Cells> q = walk(cost.cells(), 512, 0.005, random);
+  const std::vector<Cells> q = walk(cost.cells(), 64, 0.05, random);
   std::size_t k = 0;
   double pivots = 0;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(emd(p.data(), q[k % 512].data()));
+    const std::size_t at = k % 126;
+    benchmark::DoNotOptimize(emd(p.data(), q[at < 64 ? at : 126 - at].data()));
     pivots += emd.pivots();
     ++k;
   }
