@@ -96,7 +96,7 @@ class Case(unittest.TestCase):
 class Usage(Case):
     def test_help_of_every_verb_has_an_example(self):
         overview = self.good("--help")
-        for verb in ("info", "run", "inject", "export", "merge", "demo"):
+        for verb in ("info", "run", "inject", "export", "merge", "rank", "trace", "demo"):
             self.assertIn(f"\n  {verb} ", overview)
             text = self.good(verb, "--help")
             self.assertRegex(text, rf"Examples?:\n  flipscope {verb}")
@@ -141,6 +141,85 @@ class Usage(Case):
         with open("/dev/full", "w") as full:
             self.bad("info", CLASSIFIER, says=["[output]"], stdout=full)
             self.bad("info", CLASSIFIER, "--json", says=["[output]"], stdout=full)
+
+
+class Rank(Case):
+    FEW = [*SAMPLES, "--first", "64", "--layers", "conv1", "--quiet"]
+
+    def ranking(self, *words):
+        text = self.good("rank", CLASSIFIER, *self.FEW, *words)
+        header, *lines = text.splitlines()
+        self.assertEqual(header, "rank,layer,tensor,index,bit,score")
+        rows = [line.split(",") for line in lines]
+        self.assertEqual([int(row[0]) for row in rows], list(range(len(rows))))
+        return [(row[1], row[2], int(row[3]), int(row[4]), float(row[5])) for row in rows]
+
+    def test_every_metric_ranks_every_bit_once(self):
+        for metric in ("random", "msb", "gradient", "taylor", "hessian", "flip"):
+            rows = self.ranking("--metric", metric, "--top", "2", "--probes", "8")
+            self.assertEqual(len({row[:4] for row in rows}), 72 * 6, metric)
+            self.assertEqual(len(rows), 72 * 6, metric)
+        for variant in ("exact", "paper", "code"):
+            self.assertEqual(len(self.ranking("--variant", variant, "--top", "2")), 72 * 6)
+        rows = self.ranking("--metric", "trace", "--bits", "msb:1", "--probes", "2")
+        self.assertEqual(len(rows), 72)
+
+    def test_words_go_by_significance_and_flips_by_score(self):
+        by_word = self.ranking("--metric", "gradient")
+        self.assertEqual([row[3] for row in by_word], [bit for bit in range(5, -1, -1) for _ in range(72)])
+        top = [row[4] for row in by_word[:72]]
+        self.assertEqual(top, sorted(top, reverse=True))
+        self.assertEqual([row[2] for row in self.ranking("--metric", "msb")[:72]], list(range(72)))
+        scores = [row[4] for row in self.ranking("--metric", "flip")]
+        self.assertEqual(scores, sorted(scores, reverse=True))
+
+    def test_same_ranking_for_any_number_of_threads(self):
+        one = self.good("rank", CLASSIFIER, *self.FEW, "--metric", "flip", "--threads", "1")
+        self.assertEqual(one, self.good("rank", CLASSIFIER, *self.FEW, "--metric", "flip", "--threads", "3"))
+
+    def test_a_ranking_is_a_selection(self):
+        result = json.loads(self.good("rank", CLASSIFIER, *self.FEW, "--metric", "flip", "--out", "r.csv",
+                                      "--json"))
+        self.assertEqual((result["bits"], result["against"]), (432, "labels"))
+        self.inject("run.db", "--first", "64", "--layers", "conv1", "--select", "ranking:r.csv:5")
+        rows = (self.folder / "r.csv").read_text().splitlines()[1:6]
+        struck = [line.split(",")[1:5] for line in self.csv("run.db").splitlines()[1:]]
+        self.assertEqual(struck, [row.split(",")[1:5] for row in rows])
+
+    def test_autoencoders_take_targets_or_their_own_outputs(self):
+        inputs = ["--inputs", str(EXAMPLES / "autoencoder_inputs.npy"), "--first", "32", "--layers", "encoder.conv"]
+        for words, against in ((["--targets", "inputs"], "targets"), (["--loss", "mse"], "golden outputs"),
+                               ([], "golden decisions")):
+            result = json.loads(self.good("rank", AUTOENCODER, *inputs, *words, "--metric", "gradient", "--out",
+                                          "r.csv", "--json"))
+            self.assertEqual(result["against"], against)
+        groups = "level,factor,group,weight,element\n" + "".join(f"0,1,{i // 6},1,{i}\n" for i in range(36))
+        (self.folder / "groups.csv").write_text(groups)
+        self.good("rank", AUTOENCODER, *inputs, "--targets", "inputs", "--loss", "groups:groups.csv")
+
+    def test_trace_shows_layers_and_the_whole(self):
+        words = ["trace", CLASSIFIER, *SAMPLES, "--first", "64", "--top", "2", "--probes", "100"]
+        table = self.good(*words, "--layers", "conv1")
+        self.assertRegex(table, r"conv1 +72 +\S+ +exact")
+        result = json.loads(self.good(*words, "--json"))
+        names = [layer["layer"] for layer in result["layers"]]
+        self.assertEqual(names, ["conv1", "conv2", "dense", "(all)"])
+        self.assertAlmostEqual(sum(layer["trace"] for layer in result["layers"][:3]), result["layers"][3]["trace"])
+        for layer in result["layers"]:
+            for value, residual in zip(layer["eigenvalues"], layer["residuals"], strict=True):
+                self.assertLess(residual, 1e-6 * abs(value))
+
+    def test_mistakes(self):
+        rank = ["rank", CLASSIFIER, *SAMPLES]
+        self.bad("rank", CLASSIFIER, says=["--inputs"])
+        self.bad(*rank, "--metric", "hesian", says=["hesian", "hessian"])
+        self.bad(*rank, "--variant", "both", says=["both", "code"])
+        self.bad(*rank, "--loss", "hinge", says=["hinge", "cross-entropy"])
+        self.bad(*rank, "--loss", "groups:none.csv", says=["none.csv"])
+        self.bad(*rank, "--in", "activations", says=["activations", "weights"])
+        self.bad(*rank, "--json", says=["--out"])
+        self.bad(*rank, "--probes", "0", says=["--probes"])
+        self.bad(*rank, "--metric", "msb", "--out", "no/such/r.csv", says=["no/such/r.csv"])
 
 
 class Info(Case):

@@ -25,6 +25,9 @@ constexpr Verb kVerbs[] = {
     {"export", "Writes what a store holds: faults, rates with their intervals, fault lists",
      describe_export, export_store},
     {"merge", "Joins the shards of one campaign into one store", describe_merge, merge},
+    {"rank", "Ranks bits by derivatives of a loss, without injecting", describe_rank, rank},
+    {"trace", "Shows the loss's curvature: Hessian trace and largest eigenvalues of each layer",
+     describe_trace, trace},
     {"demo", "Goes the whole way on two small networks that come with the program", describe_demo,
      demo},
 };

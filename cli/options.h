@@ -29,6 +29,13 @@ struct Options {
   std::string expect;
   double tolerance = 0;
 
+  // rank, trace
+  std::string metric = "hessian";
+  std::string variant = "exact";
+  std::string loss;  ///< empty: as labels and targets suggest
+  int top = 8;
+  std::int64_t probes = 64;
+
   // export
   std::string format = "csv";
   std::optional<Grouping> grouping;

@@ -24,6 +24,12 @@ int export_store(const Options& options);
 void describe_merge(Command& command, Options& options);
 int merge(const Options& options);
 
+void describe_rank(Command& command, Options& options);
+int rank(const Options& options);
+
+void describe_trace(Command& command, Options& options);
+int trace(const Options& options);
+
 void describe_demo(Command& command, Options& options);
 int demo(const Options& options);
 
