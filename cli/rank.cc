@@ -53,7 +53,7 @@ void describe_rank(Command& command, Options& options) {
         options.metric = text;
       },
       "random, msb (highest bits first), gradient, taylor, hessian (default), trace (of the "
-      "Hessian with the bit flipped), flip (the change of loss that this flip should make).");
+      "Hessian with the bit flipped), flip (the most that this flip should change the loss by).");
   command.option(
       "variant", "VARIANT",
       [&](const std::string& text) {

@@ -83,7 +83,8 @@ std::vector<double> flip_scores(const Objective& objective, const FaultSpace& sp
   for (std::uint64_t k = 0; k < space.size(); ++k) {
     const std::int64_t word = word_number(parameters, space.site(k));
     const double change = score[k];
-    score[k] = std::fabs((gradient[word] + 0.5 * curvature.diagonal[word] * change) * change);
+    score[k] = std::fabs(gradient[word] * change) +
+               0.5 * std::fabs(curvature.diagonal[word]) * change * change;
   }
   return score;
 }

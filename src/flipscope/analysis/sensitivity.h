@@ -24,7 +24,7 @@ enum class Metric {
   taylor,    ///< words by (g·w)²
   hessian,   ///< words by |Σ λᵢ(vᵢ·w)vᵢ| over the largest eigenpairs; see HessianVariant
   trace,     ///< bits by the trace of the Hessian of the network with this bit flipped
-  flip,      ///< bits by |g·Δ + ½·H_ww·Δ²|: the change of loss that this flip should make
+  flip,  ///< bits by |g·Δ| + ½|H_ww|·Δ²: the most that this flip should change the loss by
 };
 
 /// Throws Error that lists the metrics where the text is none of them.

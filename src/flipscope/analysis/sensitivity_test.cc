@@ -104,8 +104,9 @@ TEST(Sensitivity, EigenvaluesAndTracesAreThoseOfAnExplicitHessian) {
   }
 }
 
-/// In the last layer's weights the mean squared error is a parabola, so the prediction is exact.
-TEST(Sensitivity, FlipOfALastLayerPredictsTheChangeOfLoss) {
+/// In the last layer's weights the mean squared error is a parabola: the two terms are all there
+/// is, and they add up for one of the changes Δ and −Δ.
+TEST(Sensitivity, FlipOfALastLayerIsTheMostThatTheLossCanChange) {
   const Fixture fixture(0, {.parts = {Part::weights}, .layers = {"fc2"}, .bits = "0-29"});
   RankOptions options;
   options.metric = Metric::flip;
@@ -115,9 +116,13 @@ TEST(Sensitivity, FlipOfALastLayerPredictsTheChangeOfLoss) {
   Objective faulty = *fixture.objective;
   const double golden = faulty.loss();
   for (const RankedBit& bit : ranking) {
-    const double change = changes[fixture.space.number(bit.site)];
-    faulty.set(bit.site.index, w[bit.site.index] + change);
-    EXPECT_NEAR(bit.score, std::fabs(faulty.loss() - golden), 1e-9 * (golden + bit.score));
+    double most = 0;
+    for (const double sign : {-1, 1}) {
+      const double change = sign * changes[fixture.space.number(bit.site)];
+      faulty.set(bit.site.index, w[bit.site.index] + change);
+      most = std::max(most, std::fabs(faulty.loss() - golden));
+    }
+    EXPECT_NEAR(bit.score, most, 1e-9 * (golden + bit.score));
     faulty.set(bit.site.index, w[bit.site.index]);
   }
   EXPECT_TRUE(std::ranges::is_sorted(

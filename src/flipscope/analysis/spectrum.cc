@@ -288,9 +288,9 @@ DiagonalEstimate estimate_diagonal(std::span<const std::int64_t> first, const Pr
     const auto begin = estimate.diagonal.begin() + (last ? 0 : first[b]);
     const auto end = estimate.diagonal.begin() + (last ? n : first[b + 1]);
     TraceEstimate trace{std::accumulate(begin, end, 0.0), 0};
-    if (!estimate.exact && probes > 1) {
-      const double spread = squares[b] - sums[b] * sums[b] / count;
-      trace.standard_error = std::sqrt(std::max(0.0, spread) / (count - 1) / count);
+    if (!estimate.exact) {
+      const double spread = std::max(0.0, squares[b] - sums[b] * sums[b] / count);
+      trace.standard_error = std::sqrt(spread / (count - 1) / count);  // of one probe: NaN
     }
     estimate.blocks.push_back(trace);
   }

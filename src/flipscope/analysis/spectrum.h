@@ -46,7 +46,7 @@ std::vector<Eigenpair> blockwise_power_iteration(std::span<const std::int64_t> f
 /// 1990; Bekas, Kokiopoulou and Saad, Appl. Numer. Math. 57, 2007).
 struct TraceEstimate {
   double trace = 0;
-  double standard_error = 0;
+  double standard_error = 0;  ///< NaN where there was but one probe
 };
 struct DiagonalEstimate {
   std::vector<TraceEstimate> blocks;  ///< [stretch], and the whole last
