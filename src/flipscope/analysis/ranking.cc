@@ -19,6 +19,11 @@ double nan_first(double score) {
   return std::isnan(score) ? std::numeric_limits<double>::infinity() : score;
 }
 
+/// Distance from the most significant bit.
+int from_msb(const FaultSpace& space, const FaultSite& site) {
+  return space.targets()[site.target].encoding.format.bits - 1 - site.bit;
+}
+
 }  // namespace
 
 Ranking rank_words(const FaultSpace& space, const std::vector<double>& score) {
@@ -34,11 +39,9 @@ Ranking rank_words(const FaultSpace& space, const std::vector<double>& score) {
     }
     first += target.elements;
   }
-  const auto from_top = [&](const RankedBit& bit) {
-    return space.targets()[bit.site.target].encoding.format.bits - 1 - bit.site.bit;
-  };
   std::stable_sort(ranking.begin(), ranking.end(), [&](const RankedBit& a, const RankedBit& b) {
-    return std::pair(from_top(a), -a.score) < std::pair(from_top(b), -b.score);
+    return std::pair(from_msb(space, a.site), -a.score) <
+           std::pair(from_msb(space, b.site), -b.score);
   });
   return ranking;
 }

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <utility>
 
+#include "flipscope/analysis/local_step.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
@@ -66,10 +67,11 @@ std::vector<double> hessian_scores(const Objective& objective, const RankOptions
   return score;
 }
 
-std::vector<double> flip_scores(const Objective& objective, const FaultSpace& space,
-                                const RankOptions& options, const ProductsDone& done) {
+/// ½|H_ww|·Δ² of the bits of some words.
+void curvature_scores(const Objective& objective, const std::vector<WordFlips>& words,
+                      const RankOptions& options, const ProductsDone& done,
+                      std::vector<double>& score) {
   const Parameters& parameters = objective.parameters();
-  const std::vector<double> gradient = objective.gradient();
   const Product hessian = hessian_of(objective, done);
   LanczosOptions lanczos;
   lanczos.count = options.top;
@@ -79,13 +81,28 @@ std::vector<double> flip_scores(const Objective& objective, const FaultSpace& sp
                          : largest_eigenpairs(parameters.size(), hessian, lanczos);
   const DiagonalEstimate curvature =
       estimate_diagonal(parameters.first, hessian, options.probes, pairs, options.seed);
-  std::vector<double> score = flip_changes(objective.graph(), space);
-  for (std::uint64_t k = 0; k < space.size(); ++k) {
-    const std::int64_t word = word_number(parameters, space.site(k));
-    const double change = score[k];
-    score[k] = std::fabs(gradient[word] * change) +
-               0.5 * std::fabs(curvature.diagonal[word]) * change * change;
+  for (const WordFlips& flips : words) {
+    for (std::size_t f = 0; f < flips.change.size(); ++f) {
+      const double change = flips.change[f];
+      score[flips.position[f]] = 0.5 * std::fabs(curvature.diagonal[flips.word]) * change * change;
+    }
   }
+}
+
+std::vector<double> flip_scores(const Objective& objective, const FaultSpace& space,
+                                const RankOptions& options, const ProductsDone& done) {
+  const std::vector<double> changes = flip_changes(objective.graph(), space);
+  std::vector<WordFlips> flips;
+  for (std::uint64_t k = 0; k < space.size(); ++k) {
+    const std::int64_t word = word_number(objective.parameters(), space.site(k));
+    if (flips.empty() || flips.back().word != word) flips.push_back({word, {}, {}});
+    flips.back().change.push_back(changes[k]);
+    flips.back().position.push_back(k);
+  }
+  std::vector<double> score(space.size());
+  const std::vector<WordFlips> left =
+      score_locally(objective, std::move(flips), options.probes, options.seed, score, done);
+  if (!left.empty()) curvature_scores(objective, left, options, done, score);
   return score;
 }
 

@@ -15,8 +15,7 @@
 namespace flipscope {
 namespace {
 
-/// Samples of one block, one in each lane. Small, since a block keeps every value in double.
-constexpr int kLanes = 16;
+constexpr int kLanes = Objective::kLanes;
 
 /// Blocks are dealt to this many sums, which are added in order: a number that results depend on,
 /// and so no function of the threads.
@@ -51,10 +50,6 @@ void forward_affine(const Node& node, std::span<const View<double>> inputs, cons
     for (int lane = 0; lane < kLanes; ++lane) out[e * kLanes + lane] *= factor;
   }
 }
-
-/// Values (or tangents, or cotangents) of one block: [value][element][lane]; absent ones are empty.
-template <typename T>
-using BlockValues = std::vector<AlignedVector<T>>;
 
 template <typename T>
 using Constants = std::vector<std::vector<T>>;
@@ -175,12 +170,18 @@ void Objective::set(std::int64_t parameter, double value) {
   }
 }
 
-template <typename T>
-struct Objective::Values : BlockValues<T> {};
+std::int64_t Objective::blocks() const {
+  return (samples_->count + kLanes - 1) / kLanes;
+}
 
-Objective::Values<double> Objective::run_forward(std::int64_t first, int count) const {
-  Values<double> values;
-  values.resize(graph_->values.size());
+int Objective::samples_in(std::int64_t b) const {
+  return static_cast<int>(std::min<std::int64_t>(kLanes, samples_->count - b * kLanes));
+}
+
+BlockValues<double> Objective::run(std::int64_t b) const {
+  const std::int64_t first = b * kLanes;
+  const int count = samples_in(b);
+  BlockValues<double> values(graph_->values.size());
   const int input = graph_->inputs.front();
   const std::int64_t elements = element_count(graph_->values[input].shape);
   values[input].resize(elements * kLanes);
@@ -204,10 +205,9 @@ Objective::Values<double> Objective::run_forward(std::int64_t first, int count) 
   return values;
 }
 
-void Objective::push_tangents(const Values<double>& values,
-                              const Constants<double>& constant_tangents,
-                              Values<double>& tangents) const {
-  tangents.resize(values.size());
+BlockValues<double> Objective::push_tangents(const BlockValues<double>& values,
+                                             const Constants<double>& constant_tangents) const {
+  BlockValues<double> tangents(values.size());
   for (const Node& node : graph_->nodes) {
     if (varies_[node.output] == 0) continue;
     std::vector<const double*> from;
@@ -223,15 +223,13 @@ void Objective::push_tangents(const Values<double>& values,
     jvp(node.op, views_of<double>(node, values, constants_), graph_->values[node.output].shape,
         values[node.output].data(), from, out.data(), kLanes);
   }
+  return tangents;
 }
 
+/// With sums, cotangents are given up once they have been passed on.
 template <typename T>
-void Objective::pull_back(const Values<T>& values, const Constants<T>& constants,
-                          std::int64_t first, int count, Sums<T>& sums) const {
-  BlockValues<T> cotangents(values.size());
-  cotangents[output_].resize(values[output_].size());
-  sums.loss +=
-      loss_->derive<T>(first, count, values[output_].data(), kLanes, cotangents[output_].data());
+void Objective::pull_back(const BlockValues<T>& values, const Constants<T>& constants,
+                          BlockValues<T>& cotangents, Sums<T>* sums) const {
   for (std::size_t n = graph_->nodes.size(); n-- > 0;) {
     const Node& node = graph_->nodes[n];
     AlignedVector<T>& cotangent = cotangents[node.output];
@@ -244,29 +242,25 @@ void Objective::pull_back(const Values<T>& values, const Constants<T>& constants
           cotangents[input.id].assign(values[input.id].size(), T(0));
         }
         target = cotangents[input.id].data();
-      } else if (input.kind == Input::Kind::constant && !reads_[input.id].empty()) {
-        target = sums.constants[input.id].data();
+      } else if (sums && input.kind == Input::Kind::constant && !reads_[input.id].empty()) {
+        target = sums->constants[input.id].data();
       }
       to.push_back(target);
     }
     vjp<T>(node.op, views_of<T>(node, values, constants), graph_->values[node.output].shape,
            values[node.output].data(), cotangent.data(), to, kLanes);
-    AlignedVector<T>().swap(cotangent);
+    if (sums) AlignedVector<T>().swap(cotangent);
   }
 }
 
-/// Runs `block(first, count, sums)` on all blocks of samples.
+/// Runs `block(b, sums)` on all blocks of samples.
 template <typename T, typename Block>
 Objective::Sums<T> Objective::over_blocks(const Block& block) const {
-  const std::int64_t blocks = (samples_->count + kLanes - 1) / kLanes;
-  std::vector<Sums<T>> all(std::min(blocks, kSums));
+  std::vector<Sums<T>> all(std::min(blocks(), kSums));
   tbb::parallel_for(std::size_t{0}, all.size(), [&](std::size_t s) {
     Sums<T>& sums = all[s];
     for (const auto& reads : reads_) sums.constants.emplace_back(reads.size());
-    for (auto b = static_cast<std::int64_t>(s); b < blocks; b += kSums) {
-      const std::int64_t first = b * kLanes;
-      block(first, static_cast<int>(std::min<std::int64_t>(kLanes, samples_->count - first)), sums);
-    }
+    for (auto b = static_cast<std::int64_t>(s); b < blocks(); b += kSums) block(b, sums);
   });
   for (std::size_t s = 1; s < all.size(); ++s) all[0].add(all[s]);
   return std::move(all[0]);
@@ -284,19 +278,46 @@ std::vector<double> Objective::to_parameters(const Constants<double>& constants)
 }
 
 double Objective::loss() const {
-  const auto sums = over_blocks<double>([&](std::int64_t first, int count, Sums<double>& to) {
-    const Values<double> values = run_forward(first, count);
+  const auto sums = over_blocks<double>([&](std::int64_t b, Sums<double>& to) {
+    const BlockValues<double> values = run(b);
     AlignedVector<double> unused(values[output_].size());
-    to.loss += loss_->derive<double>(first, count, values[output_].data(), kLanes, unused.data());
+    to.loss += loss_->derive<double>(b * kLanes, samples_in(b), values[output_].data(), kLanes,
+                                     unused.data());
   });
   return sums.loss / static_cast<double>(samples_->count);
 }
 
 std::vector<double> Objective::gradient() const {
-  const auto sums = over_blocks<double>([&](std::int64_t first, int count, Sums<double>& to) {
-    pull_back<double>(run_forward(first, count), constants_, first, count, to);
+  const auto sums = over_blocks<double>([&](std::int64_t b, Sums<double>& to) {
+    const BlockValues<double> values = run(b);
+    BlockValues<double> cotangents(values.size());
+    cotangents[output_].resize(values[output_].size());
+    loss_->derive<double>(b * kLanes, samples_in(b), values[output_].data(), kLanes,
+                          cotangents[output_].data());
+    pull_back<double>(values, constants_, cotangents, &to);
   });
   return to_parameters(sums.constants);
+}
+
+BlockValues<double> Objective::loss_cotangents(std::int64_t b,
+                                               const BlockValues<double>& values) const {
+  BlockValues<double> cotangents(values.size());
+  cotangents[output_].resize(values[output_].size());
+  loss_->derive<double>(b * kLanes, samples_in(b), values[output_].data(), kLanes,
+                        cotangents[output_].data());
+  pull_back<double>(values, constants_, cotangents, nullptr);
+  return cotangents;
+}
+
+BlockValues<double> Objective::curvature_cotangents(std::int64_t b,
+                                                    const BlockValues<double>& values,
+                                                    std::uint64_t seed, std::uint64_t probe) const {
+  BlockValues<double> cotangents(values.size());
+  cotangents[output_].resize(values[output_].size());
+  loss_->probe_curvature(b * kLanes, samples_in(b), values[output_].data(), kLanes, seed, probe,
+                         cotangents[output_].data());
+  pull_back<double>(values, constants_, cotangents, nullptr);
+  return cotangents;
 }
 
 std::vector<double> Objective::hessian_product(std::span<const double> direction) const {
@@ -309,17 +330,20 @@ std::vector<double> Objective::hessian_product(std::span<const double> direction
     }
     constants.push_back(paired(constants_[c], tangents[c], std::vector<Dual>()));
   }
-  const auto sums = over_blocks<Dual>([&](std::int64_t first, int count, Sums<Dual>& to) {
-    Values<double> values = run_forward(first, count);
-    Values<double> value_tangents;
-    push_tangents(values, tangents, value_tangents);
-    Values<Dual> dual;
+  const auto sums = over_blocks<Dual>([&](std::int64_t b, Sums<Dual>& to) {
+    BlockValues<double> values = run(b);
+    BlockValues<double> value_tangents = push_tangents(values, tangents);
+    BlockValues<Dual> dual;
     for (std::size_t v = 0; v < values.size(); ++v) {
       dual.push_back(paired(values[v], value_tangents[v], AlignedVector<Dual>()));
       AlignedVector<double>().swap(values[v]);
       AlignedVector<double>().swap(value_tangents[v]);
     }
-    pull_back<Dual>(dual, constants, first, count, to);
+    BlockValues<Dual> cotangents(dual.size());
+    cotangents[output_].resize(dual[output_].size());
+    loss_->derive<Dual>(b * kLanes, samples_in(b), dual[output_].data(), kLanes,
+                        cotangents[output_].data());
+    pull_back<Dual>(dual, constants, cotangents, &to);
   });
   Constants<double> derived;
   for (const std::vector<Dual>& cotangents : sums.constants) {

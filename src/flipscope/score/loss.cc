@@ -8,6 +8,7 @@
 #include "flipscope/model/csv.h"
 #include "flipscope/numeric/dual.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/numeric/random.h"
 
 namespace flipscope {
 
@@ -167,6 +168,55 @@ double Loss::derive(std::int64_t first, int count, const T* output, int lanes, T
     }
   }
   return smooth::value(sum);
+}
+
+void Loss::probe_curvature(std::int64_t first, int count, const double* output, int lanes,
+                           std::uint64_t seed, std::uint64_t probe, double* to) const {
+  std::fill_n(to, outputs_ * lanes, 0.0);
+  for (int lane = 0; lane < count; ++lane) {
+    const double* y = output + lane;
+    double* q = to + lane;
+    Random random(seed, probe * static_cast<std::uint64_t>(samples_->count) +
+                            static_cast<std::uint64_t>(first + lane));
+    const auto sign = [&] { return random.below(2) == 0 ? -1.0 : 1.0; };
+    switch (spec_.kind) {
+      case LossSpec::Kind::mse:  // 2/n·1
+        for (std::int64_t v = 0; v < outputs_; ++v) {
+          q[v * lanes] = std::sqrt(2.0 / static_cast<double>(outputs_)) * sign();
+        }
+        break;
+      case LossSpec::Kind::cross_entropy: {  // diag(p) − p·pᵀ
+        std::vector<double> p(outputs_);
+        cross_entropy(0, y, q, lanes);
+        double along = 0;
+        for (std::int64_t v = 0; v < outputs_; ++v) {
+          p[v] = q[v * lanes] + (v == 0 ? 1 : 0);
+          q[v * lanes] = std::sqrt(p[v]) * sign();
+          along += q[v * lanes];
+        }
+        for (std::int64_t v = 0; v < outputs_; ++v) q[v * lanes] -= p[v] * along;
+        break;
+      }
+      case LossSpec::Kind::groups: {
+        const float* target = samples_->targets.data() + (first + lane) * outputs_;
+        for (const LossLevel& level : levels_) {
+          const double share = level.factor / static_cast<double>(level.groups.size());
+          for (const LossLevel::Group& group : level.groups) {
+            double ours = 0, wanted = 0;
+            for (const std::int64_t v : group.elements) {
+              ours += y[v * lanes];
+              wanted += static_cast<double>(target[v]);
+            }
+            // (Y − T)²·max(Y, T), twice differentiated: 6Y − 4T above T, 2T below.
+            const double curvature = ours > wanted ? 6 * ours - 4 * wanted : 2 * wanted;
+            const double step = std::sqrt(std::max(0.0, share * group.weight * curvature)) * sign();
+            for (const std::int64_t v : group.elements) q[v * lanes] += step;
+          }
+        }
+        break;
+      }
+    }
+  }
 }
 
 template double Loss::derive(std::int64_t, int, const double*, int, double*) const;

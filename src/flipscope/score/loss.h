@@ -58,6 +58,12 @@ class Loss {
   template <typename T>
   double derive(std::int64_t first, int count, const T* output, int lanes, T* cotangent) const;
 
+  /// A random cotangent q of each sample's outputs with E[q·qᵀ] = the loss's Hessian with respect
+  /// to the outputs (without what is negative in it), so that E[(q·d)²] is the curvature along a
+  /// change d. Probe number `probe` of a sample depends on the seed alone.
+  void probe_curvature(std::int64_t first, int count, const double* output, int lanes,
+                       std::uint64_t seed, std::uint64_t probe, double* to) const;
+
  private:
   template <typename T>
   T mse(const float* target, const T* y, T* to, int lanes) const;

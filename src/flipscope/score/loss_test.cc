@@ -103,6 +103,37 @@ TEST(Loss, DerivativesAreWhatFiniteDifferencesSay) {
   }
 }
 
+TEST(Loss, ProbesHaveTheLossesCurvature) {
+  const Samples samples = some_samples();
+  for (const LossSpec& spec : all_losses()) {
+    SCOPED_TRACE(to_string(spec));
+    const Loss loss(spec, samples, kOutputs);
+    const std::vector<double> y = some_outputs(3), direction = some_outputs(4);
+    std::vector<Dual> dual, gradient(y.size());
+    for (std::size_t i = 0; i < y.size(); ++i) dual.emplace_back(y[i], direction[i]);
+    loss.derive(0, kSamples, dual.data(), kLanes, gradient.data());
+    constexpr int kProbes = 20000;
+    std::vector<double> mean(kSamples, 0.0), probe(y.size());
+    for (int r = 0; r < kProbes; ++r) {
+      loss.probe_curvature(0, kSamples, y.data(), kLanes, 1, r, probe.data());
+      for (int s = 0; s < kSamples; ++s) {
+        double along = 0;
+        for (int v = 0; v < kOutputs; ++v)
+          along += probe[v * kLanes + s] * direction[v * kLanes + s];
+        mean[s] += along * along / kProbes;
+      }
+      EXPECT_EQ(probe[kSamples], 0) << "a lane without a sample";
+    }
+    for (int s = 0; s < kSamples; ++s) {
+      double expected = 0;
+      for (int v = 0; v < kOutputs; ++v) {
+        expected += gradient[v * kLanes + s].tangent * direction[v * kLanes + s];
+      }
+      EXPECT_NEAR(mean[s], expected, 0.05 * expected);
+    }
+  }
+}
+
 TEST(Loss, CrossEntropyDoesNotOverflow) {
   Samples samples;
   samples.count = 1;
