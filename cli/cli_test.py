@@ -96,7 +96,8 @@ class Case(unittest.TestCase):
 class Usage(Case):
     def test_help_of_every_verb_has_an_example(self):
         overview = self.good("--help")
-        for verb in ("info", "run", "inject", "export", "merge", "rank", "trace", "demo"):
+        for verb in ("info", "run", "inject", "export", "merge", "rank", "trace", "evaluate",
+                     "demo"):
             self.assertIn(f"\n  {verb} ", overview)
             text = self.good(verb, "--help")
             self.assertRegex(text, rf"Examples?:\n  flipscope {verb}")
@@ -141,6 +142,67 @@ class Usage(Case):
         with open("/dev/full", "w") as full:
             self.bad("info", CLASSIFIER, says=["[output]"], stdout=full)
             self.bad("info", CLASSIFIER, "--json", says=["[output]"], stdout=full)
+
+
+class Evaluate(Case):
+    SPACE = ["--layers", "conv1", "--first", "64"]
+
+    def setUp(self):
+        super().setUp()
+        self.inject("run.db", *self.SPACE)
+        for metric in ("random", "flip"):
+            self.good("rank", CLASSIFIER, *SAMPLES, *self.SPACE, "--metric", metric, "--out", f"{metric}.csv", "--quiet")
+
+    def test_figures_are_those_of_the_export(self):
+        delta = {}
+        for line in self.csv("run.db").splitlines()[1:]:
+            row = line.split(",")
+            delta[tuple(row[2:5])] = float(row[14])
+        order = [tuple(line.split(",")[2:5])
+                 for line in (self.folder / "flip.csv").read_text().splitlines()[1:]]
+        found = [abs(delta[bit]) for bit in order]
+        result = json.loads(self.good("evaluate", "run.db", "--ranking", "random.csv,flip.csv", "--out", "curves.csv",
+                                      "--json"))
+        random, flip, best = result["rankings"]
+        self.assertEqual(flip["bits"], 432)
+        shares = [sum(found[:k + 1]) / sum(found) for k in range(432)]
+        self.assertAlmostEqual(flip["area"], sum(shares) / 432)
+        top = sorted(found, reverse=True)[4]  # of five bits in the first percentile
+        last = max(k for k, change in enumerate(found) if change >= top)
+        self.assertEqual(flip["top"][0], {"percent": 1, "bits": sum(c >= top for c in found), "flips": last + 1})
+        self.assertEqual(sum(row["sensitive"] for row in result["by_layer"]), sum(d > 0 for d in delta.values()))
+        self.assertEqual([row["of"] for row in result["by_position_from_msb"]], list(range(6)))
+        self.assertGreater(flip["gain"][0], 0)
+        self.assertGreater(flip["spearman"], random["spearman"])
+        self.assertGreaterEqual(best["area"], flip["area"])
+        curves = [line.split(",") for line in (self.folder / "curves.csv").read_text().splitlines()]
+        self.assertEqual(curves[0], ["ranking", "flips", "found"])
+        self.assertEqual(len(curves), 1 + 3 * 433)
+        self.assertEqual([float(curve[2]) for curve in curves[434:867]], [0] + [
+            float(share) for share in self.running_shares(found)])
+
+    @staticmethod
+    def running_shares(found):
+        total, sums = 0, []
+        for change in found:
+            total += change
+            sums.append(total)
+        return [part / total for part in sums]
+
+    def test_table_names_what_is_never_found(self):
+        (self.folder / "few.csv").write_text("layer,tensor,index,bit\nconv1,conv1.weight,0,0\n")
+        table = self.good("evaluate", "run.db", "--ranking", "few.csv", "--sensitive", "different")
+        self.assertRegex(table, r"few.csv +1 .* never +never +never +never")
+        self.assertIn("(best possible)", table)
+
+    def test_mistakes(self):
+        self.inject("part.db", *self.SPACE, "--select", "random:10")
+        self.bad("evaluate", "none.db", says=["none.db"])
+        self.bad("evaluate", "part.db", says=["10 of the 432", "exhaustive"])
+        self.bad("evaluate", "run.db", "--ranking", "none.csv", says=["none.csv"])
+        self.bad("evaluate", "run.db", "--sensitive", "maybe", says=["maybe", "different"])
+        (self.folder / "twice.csv").write_text("layer,tensor,index,bit\n" + "conv1,conv1.weight,0,0\n" * 2)
+        self.bad("evaluate", "run.db", "--ranking", "twice.csv", says=["twice.csv:3", "twice"])
 
 
 class Rank(Case):

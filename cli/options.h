@@ -36,6 +36,10 @@ struct Options {
   int top = 8;
   std::int64_t probes = 64;
 
+  // evaluate
+  std::vector<std::string> rankings;
+  std::string sensitive = "worse";
+
   // export
   std::string format = "csv";
   std::optional<Grouping> grouping;

@@ -9,9 +9,10 @@ namespace flipscope::cli {
 
 namespace {
 
-/// About how many gradients and Hessian products a metric takes.
-std::uint64_t expected_products(const RankOptions& options, const FaultSpace& space,
-                                std::int64_t words) {
+/// About how many steps a metric takes: gradients and Hessian products, or blocks of samples.
+std::uint64_t expected_steps(const RankOptions& options, const FaultSpace& space,
+                             const Objective& objective) {
+  const std::int64_t words = objective.parameters().size();
   const auto probes = static_cast<std::uint64_t>(std::min(options.probes, words));
   const std::uint64_t lanczos = 3 * static_cast<std::uint64_t>(options.top) + 24;
   switch (options.metric) {
@@ -26,7 +27,7 @@ std::uint64_t expected_products(const RankOptions& options, const FaultSpace& sp
     case Metric::trace:
       return space.size() * probes;
     case Metric::flip:
-      return lanczos + probes;
+      return static_cast<std::uint64_t>(objective.blocks());
   }
   return 0;
 }
@@ -53,7 +54,7 @@ void describe_rank(Command& command, Options& options) {
         options.metric = text;
       },
       "random, msb (highest bits first), gradient, taylor, hessian (default), trace (of the "
-      "Hessian with the bit flipped), flip (the most that this flip should change the loss by).");
+      "Hessian with the bit flipped), flip (how far this flip should move the outputs).");
   command.option(
       "variant", "VARIANT",
       [&](const std::string& text) {
@@ -79,9 +80,8 @@ int rank(const Options& options) {
   chosen.probes = options.probes;
   chosen.seed = options.campaign.seed;
 
-  ProgressLine progress("products", options.quiet);
-  ProductCounter counter(progress, expected_products(chosen, problem.space(),
-                                                     problem.objective().parameters().size()));
+  ProgressLine progress("steps", options.quiet);
+  ProductCounter counter(progress, expected_steps(chosen, problem.space(), problem.objective()));
   const Ranking ranking =
       flipscope::rank(problem.objective(), problem.space(), chosen, counter.callback());
   progress.clear();
@@ -95,7 +95,7 @@ int rank(const Options& options) {
                             {"against", problem.against()},
                             {"samples", problem.samples()},
                             {"bits", ranking.size()},
-                            {"products", counter.made()},
+                            {"steps", counter.made()},
                             {"seconds", counter.seconds()},
                             {"out", options.out},
                             {"seed", options.campaign.seed}}));

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numbers>
 #include <numeric>
 
 #include "flipscope/numeric/correlation.h"
+#include "flipscope/numeric/random.h"
 
 namespace flipscope {
 namespace {
@@ -50,7 +53,66 @@ std::optional<std::uint64_t> flips_to_sensitive(const Oracle& oracle,
   return {};
 }
 
+/// A word of each fault, counted over all targets.
+std::vector<std::uint32_t> words_of(const FaultSpace& space) {
+  std::vector<std::uint32_t> words(space.size());
+  std::uint32_t last = 0;
+  FaultSite before = space.site(0);
+  for (std::uint64_t k = 0; k < space.size(); ++k) {
+    const FaultSite site = space.site(k);
+    last += site.target != before.target || site.index != before.index ? 1 : 0;
+    words[k] = last;
+    before = site;
+  }
+  return words;
+}
+
+/// The area where word w counts times[w] times.
+double weighted_area(const Oracle& oracle, const std::vector<std::uint64_t>& order,
+                     const std::vector<std::uint32_t>& words,
+                     const std::vector<std::uint8_t>& times) {
+  double all = 0, flips = 0, found = 0, area = 0;
+  for (std::size_t k = 0; k < words.size(); ++k) all += times[words[k]] * oracle.magnitude[k];
+  for (const std::uint64_t fault : order) {
+    found += times[words[fault]] * oracle.magnitude[fault];
+    area += times[words[fault]] * found;
+    flips += times[words[fault]];
+  }
+  double size = 0;
+  for (const std::uint32_t word : words) size += times[word];
+  return all > 0 ? (area + (size - flips) * found) / (all * size) : 0;
+}
+
+/// A draw from the Poisson distribution of mean 1.
+std::uint8_t poisson(Random& random) {
+  const double u = random.uniform();
+  double chance = 1 / std::numbers::e, below = chance;
+  std::uint8_t k = 0;
+  while (u >= below && k < 20) {
+    chance /= ++k;
+    below += chance;
+  }
+  return k;
+}
+
 }  // namespace
+
+Interval bootstrap_gain(const Oracle& oracle, const std::vector<std::uint64_t>& order,
+                        const std::vector<std::uint64_t>& baseline, std::uint64_t seed) {
+  constexpr std::uint64_t kDraws = 1000, kStream = 0x626f6f74;
+  constexpr std::size_t kTail = 25;  // 2.5% of the draws
+  const std::vector<std::uint32_t> words = words_of(oracle.space);
+  std::vector<double> gains;
+  for (std::uint64_t draw = 0; draw < kDraws; ++draw) {
+    Random random(seed, kStream + draw);
+    std::vector<std::uint8_t> times(words.back() + 1);
+    for (std::uint8_t& t : times) t = poisson(random);
+    gains.push_back(weighted_area(oracle, order, words, times) -
+                    weighted_area(oracle, baseline, words, times));
+  }
+  std::ranges::sort(gains);
+  return {gains[kTail], gains[kDraws - 1 - kTail]};
+}
 
 std::vector<double> cumulative_share(const Oracle& oracle,
                                      const std::vector<std::uint64_t>& order) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "flipscope/fault/fault_space.h"
+#include "flipscope/numeric/interval.h"
 
 namespace flipscope {
 
@@ -39,6 +40,11 @@ struct Evaluation {
 /// of interest.
 Evaluation evaluate(const Oracle& oracle, const std::vector<std::uint64_t>& order,
                     const std::vector<double>& percents);
+
+/// 95% interval of the area of `order` minus that of `baseline`, by resampling the space's words
+/// (Poisson bootstrap, percentiles of 1,000 draws).
+Interval bootstrap_gain(const Oracle& oracle, const std::vector<std::uint64_t>& order,
+                        const std::vector<std::uint64_t>& baseline, std::uint64_t seed);
 
 /// The share of Σ|change| that the first flips find: [flips], from 0 flips on.
 std::vector<double> cumulative_share(const Oracle& oracle, const std::vector<std::uint64_t>& order);

@@ -59,5 +59,27 @@ TEST(Evaluation, WhatIsNotRankedIsNeverFound) {
   EXPECT_NEAR(result.area, (0.4 + 5 * 0.5) / 6, 1e-12);
 }
 
+/// Two orders that share their second half: the better first half gains in every draw.
+TEST(Evaluation, GainHasAnInterval) {
+  FaultTarget target;
+  target.elements = 200;
+  target.shape = {200};
+  target.encoding.format = integer_format(2);
+  target.bits = {0, 1};
+  Oracle oracle{FaultSpace({target}), {}, std::vector<char>(400, 1)};
+  for (int k = 0; k < 400; ++k) oracle.magnitude.push_back(1.0 / (1 + k % 37));
+  const Order best = best_order(oracle);
+  const Order worst(best.rbegin(), best.rend());
+  const double gain = evaluate(oracle, best, {}).area - evaluate(oracle, worst, {}).area;
+  const Interval interval = bootstrap_gain(oracle, best, worst, 0);
+  EXPECT_LT(interval.lower, gain);
+  EXPECT_GT(interval.upper, gain);
+  EXPECT_GT(interval.lower, 0.8 * gain);
+  EXPECT_LT(interval.upper, 1.2 * gain);
+  const Interval none = bootstrap_gain(oracle, best, best, 0);
+  EXPECT_EQ(none.lower, 0);
+  EXPECT_EQ(none.upper, 0);
+}
+
 }  // namespace
 }  // namespace flipscope
