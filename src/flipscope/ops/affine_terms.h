@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "flipscope/ops/op.h"
 
@@ -60,18 +61,21 @@ inline std::int64_t product(std::span<const std::int64_t> box) {
   return all;
 }
 
-template <typename Op, typename F>
-void for_each_convolution_term(const Op& op, const Shape& x, const Shape& w, const Shape& y, F f) {
-  const std::span in_box(x.begin() + 2, x.end()), out_box(y.begin() + 2, y.end());
-  const std::span kernel_box(w.begin() + 2, w.end());
-  const std::int64_t in_plane = product(in_box), out_plane = product(out_box);
-  const std::int64_t kernel = product(kernel_box);
-  const std::int64_t in_channels = x[1] / op.groups, out_channels = y[1] / op.groups;
-  Shape position(out_box.size(), 0);
-  std::int64_t to = 0;
+/// Where one kernel position reads: pairs of elements of an output plane and an input plane.
+struct PlaneRead {
+  std::int64_t to = 0, from = 0;
+};
+
+template <typename Op>
+std::vector<std::vector<PlaneRead>> plane_reads(const Op& op, std::span<const std::int64_t> in_box,
+                                                std::span<const std::int64_t> kernel_box,
+                                                std::span<const std::int64_t> out_box) {
+  std::vector<std::vector<PlaneRead>> reads;
+  Shape tap(kernel_box.size(), 0);
   do {
-    Shape tap(kernel_box.size(), 0);
-    std::int64_t k = 0;
+    reads.emplace_back();
+    Shape position(out_box.size(), 0);
+    std::int64_t to = 0;
     do {
       std::int64_t from = 0;
       bool inside = true;
@@ -80,19 +84,36 @@ void for_each_convolution_term(const Op& op, const Shape& x, const Shape& w, con
         inside = read >= 0 && read < in_box[a];
         from = from * in_box[a] + read;
       }
-      for (std::int64_t c = 0; inside && c < y[0] * y[1]; ++c) {
-        const std::int64_t sample = c / y[1], channel = c % y[1];
-        const std::int64_t group = channel / out_channels;
-        for (std::int64_t i = 0; i < in_channels; ++i) {
-          const std::int64_t plane = sample * x[1] + group * in_channels + i;
-          const std::int64_t block = kernel_of(op, w, group, channel % out_channels, i);
-          f(AffineTerm{c * out_plane + to, channel, plane * in_plane + from, block * kernel + k});
+      if (inside) reads.back().push_back({to, from});
+      ++to;
+    } while (next_position(position, out_box));
+  } while (next_position(tap, kernel_box));
+  return reads;
+}
+
+/// Plane by plane, so that what is read again is still in the cache.
+template <typename Op, typename F>
+void for_each_convolution_term(const Op& op, const Shape& x, const Shape& w, const Shape& y, F f) {
+  const std::span in_box(x.begin() + 2, x.end()), out_box(y.begin() + 2, y.end());
+  const std::span kernel_box(w.begin() + 2, w.end());
+  const std::int64_t in_plane = product(in_box), out_plane = product(out_box);
+  const std::int64_t in_channels = x[1] / op.groups, out_channels = y[1] / op.groups;
+  const auto reads = plane_reads(op, in_box, kernel_box, out_box);
+  for (std::int64_t c = 0; c < y[0] * y[1]; ++c) {
+    const std::int64_t sample = c / y[1], channel = c % y[1];
+    const std::int64_t group = channel / out_channels;
+    for (std::int64_t i = 0; i < in_channels; ++i) {
+      const std::int64_t plane = sample * x[1] + group * in_channels + i;
+      const std::int64_t kernel = kernel_of(op, w, group, channel % out_channels, i);
+      std::int64_t weight = kernel * std::ssize(reads);
+      for (const std::vector<PlaneRead>& tap : reads) {
+        for (const PlaneRead& read : tap) {
+          f(AffineTerm{c * out_plane + read.to, channel, plane * in_plane + read.from, weight});
         }
+        ++weight;
       }
-      ++k;
-    } while (next_position(tap, kernel_box));
-    ++to;
-  } while (next_position(position, out_box));
+    }
+  }
 }
 
 /// Strides of an operand of a broadcast result: 0 along axes that it lacks or has only once.
