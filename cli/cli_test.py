@@ -217,7 +217,7 @@ class Rank(Case):
         return [(row[1], row[2], int(row[3]), int(row[4]), float(row[5])) for row in rows]
 
     def test_every_metric_ranks_every_bit_once(self):
-        for metric in ("random", "msb", "gradient", "taylor", "hessian", "flip"):
+        for metric in ("random", "msb", "gradient", "taylor", "hessian", "inflection", "flip"):
             rows = self.ranking("--metric", metric, "--top", "2", "--probes", "8")
             self.assertEqual(len({row[:4] for row in rows}), 72 * 6, metric)
             self.assertEqual(len(rows), 72 * 6, metric)

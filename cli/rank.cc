@@ -26,6 +26,7 @@ std::uint64_t expected_steps(const RankOptions& options, const FaultSpace& space
       return lanczos;
     case Metric::trace:
       return space.size() * probes;
+    case Metric::inflection:
     case Metric::flip:
       return static_cast<std::uint64_t>(objective.blocks());
   }
@@ -53,7 +54,8 @@ void describe_rank(Command& command, Options& options) {
         parse_metric(text);
         options.metric = text;
       },
-      "random, msb (highest bits first), gradient, taylor, hessian (default), trace (of the "
+      "random, msb (highest bits first), gradient, taylor, hessian (default), inflection (how far "
+      "above the lowest bit that matters in its word), trace (of the "
       "Hessian with the bit flipped), flip (how far this flip should move the outputs).");
   command.option(
       "variant", "VARIANT",

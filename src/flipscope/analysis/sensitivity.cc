@@ -9,18 +9,20 @@
 #include <numeric>
 #include <utility>
 
+#include "flipscope/analysis/inflection.h"
 #include "flipscope/analysis/local_step.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
 namespace {
 
-constexpr std::array<std::pair<const char*, Metric>, 7> kMetrics{{
+constexpr std::array<std::pair<const char*, Metric>, 8> kMetrics{{
     {"random", Metric::random},
     {"msb", Metric::msb},
     {"gradient", Metric::gradient},
     {"taylor", Metric::taylor},
     {"hessian", Metric::hessian},
+    {"inflection", Metric::inflection},
     {"trace", Metric::trace},
     {"flip", Metric::flip},
 }};
@@ -238,6 +240,12 @@ Ranking rank(const Objective& objective, const FaultSpace& space, const RankOpti
       return rank_words(space, gradient_scores(objective, options.metric, done));
     case Metric::hessian:
       return rank_words(space, hessian_scores(objective, options, done));
+    case Metric::inflection: {
+      const std::vector<double> moves = flip_scores(objective, space, options, done);
+      return rank_bits(space,
+                       heights_above_inflection(objective.graph(), space,
+                                                [&](std::uint64_t k) { return !(moves[k] <= 0); }));
+    }
     case Metric::trace:
       return rank_bits(space, trace_scores(objective, space, options, done));
     case Metric::flip:

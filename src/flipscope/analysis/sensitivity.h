@@ -23,8 +23,11 @@ enum class Metric {
   gradient,  ///< words by |g|
   taylor,    ///< words by (g·w)²
   hessian,   ///< words by |Σ λᵢ(vᵢ·w)vᵢ| over the largest eigenpairs; see HessianVariant
-  trace,     ///< bits by the trace of the Hessian of the network with this bit flipped
-  flip,  ///< bits by |g·Δ| + ½|H_ww|·Δ²: the most that this flip should change the loss by
+  /// Bits by how far they lie above their word's inflection point, the lowest bit whose flip should
+  /// move the outputs at all (see inflection.h): what the paper's outlook proposes.
+  inflection,
+  trace,  ///< bits by the trace of the Hessian of the network with this bit flipped
+  flip,   ///< bits by |g·Δ| + ½|H_ww|·Δ²: the most that this flip should change the loss by
 };
 
 /// Throws Error that lists the metrics where the text is none of them.
