@@ -51,7 +51,7 @@ void describe_loss(Command& command, Options& options) {
       "groups:FILE.csv.");
   command.option("top", "K", options.top, "Eigenpairs of the Hessian (default: 8).");
   command.option("probes", "N", options.probes,
-                 "Random probes of Hutchinson's estimates (default: 64); with as many probes as "
+                 "Random probes of Hutchinson's estimates (default: 32); with as many probes as "
                  "words they are exact.");
 }
 

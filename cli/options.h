@@ -34,7 +34,7 @@ struct Options {
   std::string variant = "exact";
   std::string loss;  ///< empty: as labels and targets suggest
   int top = 8;
-  std::int64_t probes = 64;
+  std::int64_t probes = 32;
 
   // evaluate
   std::vector<std::string> rankings;

@@ -60,6 +60,14 @@ std::int64_t channels_of(const Node& node, const Shape& shape) {
   return is_product(node) ? shape.back() : shape[1];
 }
 
+/// True where the third input of a layer has one element for each channel.
+bool is_bias(const Graph& graph, const Node& node) {
+  const Shape& shape = node.inputs[2].shape;
+  const std::int64_t channels = channels_of(node, graph.values[node.output].shape);
+  return node.inputs[0].kind == Input::Kind::value && element_count(shape) == channels &&
+         (!is_product(node) || (!shape.empty() && shape.back() == channels));
+}
+
 /// True where every input of `node` beside `value` is a constant with one element, or one per
 /// channel of the layer's output.
 bool is_per_channel(const Graph& graph, const Node& layer, const Node& node, int value) {
@@ -180,7 +188,7 @@ class LocalSteps {
     const bool weighted = accumulation(node.op) != nullptr;
     const std::size_t other = input == 0 ? 1 : 0;
     if (!weighted || node.inputs[other].kind != Input::Kind::value ||
-        (input == 2 && node.inputs[0].kind != Input::Kind::value)) {
+        (input == 2 && !is_bias(objective_.graph(), node))) {
       for (const std::int64_t word : reads) {
         if (at[word] >= 0) elsewhere[at[word]] = 1;
       }
@@ -201,8 +209,10 @@ class LocalSteps {
                                objective_.output()));
     for (std::size_t e = 0; e < reads.size(); ++e) {
       const std::int64_t i = at[reads[e]];
-      if (i < 0 || !made[e]) continue;
+      if (i < 0) continue;
       if (split[e] != 0) elsewhere[i] = 1;
+      // A word that no output reads (all its taps lie in pads) is covered, and moves nothing.
+      if (!made[e]) made[e] = Entry{layers_.size() - 1, 0, 1, {}};
       entries_[i].push_back(std::move(*made[e]));
     }
   }
@@ -214,13 +224,9 @@ class LocalSteps {
       if (input == 2) {
         const std::int64_t plane = is_product(node) ? 1 : strides_of(out)[1];
         const std::int64_t channels = channels_of(node, out), elements = element_count(out);
-        const std::int64_t biases = element_count(node.inputs[2].shape);
         for (std::int64_t o = 0; o < elements; ++o) {
           const std::int64_t c = o / plane % channels;
-          touch(biases == 1          ? 0
-                : biases == channels ? c
-                                     : o,
-                c, Touch{o, kNoData, rescale_of(op.accumulation, c)});
+          touch(c, c, Touch{o, kNoData, rescale_of(op.accumulation, c)});
         }
         return;
       }

@@ -47,7 +47,7 @@ struct RankOptions {
   Metric metric = Metric::hessian;
   HessianVariant variant = HessianVariant::exact;
   int top = 8;               ///< eigenpairs
-  std::int64_t probes = 64;  ///< trace, flip: Hutchinson's
+  std::int64_t probes = 32;  ///< trace, flip: Hutchinson's
   std::uint64_t seed = 0;
 };
 

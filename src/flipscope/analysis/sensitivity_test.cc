@@ -194,6 +194,31 @@ TEST(Sensitivity, FlipTakesTheStepThroughItsOwnLayerAsItIs) {
   }
 }
 
+TEST(Sensitivity, WordsThatOnlyMeetPadsMoveNothing) {
+  GraphBuilder builder("test", Layout::channel_first);
+  Symbol x = builder.add_input("x", {1, 1, 1, 1});
+  const Convolution conv{.stride = {1, 1},
+                         .dilation = {1, 1},
+                         .pad_begin = {1, 1},
+                         .pad_end = {1, 1},
+                         .groups = 1,
+                         .accumulation = {}};
+  x = builder.add("conv", conv, {x, testing::random_weights(builder, "w", {2, 1, 3, 3}, 1)});
+  Graph graph = builder.finish("pads", {x}, {"y"});
+  lower(graph);
+  const FaultSpace space(graph, {.parts = {Part::weights}, .layers = {}, .bits = "20"});
+  Samples samples;
+  samples.count = 1;
+  samples.values = {1};
+  samples.targets = {0, 0};
+  samples.target_size = 2;
+  const Loss loss({}, samples, 2);
+  const Objective objective(graph, samples, loss, parameters_of(graph, space));
+  for (const RankedBit& bit : rank(objective, space, {.metric = Metric::flip}, ignore)) {
+    EXPECT_EQ(bit.score > 0, bit.site.index % 9 == 4) << bit.site.index;
+  }
+}
+
 TEST(Sensitivity, WordScoresFollowTheirFormulas) {
   const Fixture fixture(6);
   const auto w = parameter_values(fixture.graph, fixture.objective->parameters());
