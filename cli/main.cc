@@ -29,6 +29,9 @@ constexpr Verb kVerbs[] = {
     {"trace", "Shows the loss's curvature: Hessian trace and largest eigenvalues of each layer",
      describe_trace, trace},
     {"evaluate", "Judges rankings by a campaign that ran every fault", describe_evaluate, evaluate},
+    {"bench",
+     "Measures what a campaign will cost here, layer by layer, beside runs of the whole network",
+     describe_bench, bench},
     {"demo", "Goes the whole way on two small networks that come with the program", describe_demo,
      demo},
 };

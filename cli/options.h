@@ -40,6 +40,10 @@ struct Options {
   std::vector<std::string> rankings;
   std::string sensitive = "worse";
 
+  // bench
+  std::uint64_t faults_per_layer = 1000;
+  double seconds = 2;
+
   // export
   std::string format = "csv";
   std::optional<Grouping> grouping;

@@ -83,6 +83,19 @@ std::string by_layer_and_bit(const std::string& store, bool by_decision) {
   return "\n" + table.text();
 }
 
+/// How the work was saved; empty where it was not.
+std::string work_text(const WorkCounts& work) {
+  if (work.pairs() == work.whole) return "";
+  const auto share = [&](std::uint64_t count) {
+    return percent(static_cast<double>(count) / static_cast<double>(work.pairs()));
+  };
+  return fmt::format(
+      "Of {} (fault, sample) pairs, {} kept the golden codes at the network's bottleneck, {} had "
+      "codes seen before, {} ran on from there; {} ran whole.\n",
+      grouped(work.pairs()), share(work.unchanged), share(work.remembered), share(work.tail),
+      share(work.whole));
+}
+
 }  // namespace
 
 std::string summary_text(const CampaignSummary& summary, const std::string& store) {
@@ -96,6 +109,7 @@ std::string summary_text(const CampaignSummary& summary, const std::string& stor
                                                 std::max(summary.seconds, 1e-3))));
   }
   lines += "\n";
+  lines += work_text(summary.work);
   if (summary.golden_score) {
     lines += fmt::format("{} of the golden run: {}\n", summary.score_name,
                          number_text(*summary.golden_score));
@@ -137,6 +151,10 @@ std::string summary_json(const CampaignSummary& summary, const std::string& stor
       {"wanted", summary.wanted},
       {"done", summary.done},
       {"run_now", summary.run_now},
+      {"work", Json(Json::Object{{"unchanged", summary.work.unchanged},
+                                 {"remembered", summary.work.remembered},
+                                 {"tail", summary.work.tail},
+                                 {"whole", summary.work.whole}})},
       {"samples", summary.samples},
       {"score", summary.score_name},
       {"golden_score", Json(summary.golden_score)},

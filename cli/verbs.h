@@ -33,6 +33,9 @@ int trace(const Options& options);
 void describe_evaluate(Command& command, Options& options);
 int evaluate(const Options& options);
 
+void describe_bench(Command& command, Options& options);
+int bench(const Options& options);
+
 void describe_demo(Command& command, Options& options);
 int demo(const Options& options);
 

@@ -94,8 +94,9 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
 
   bool interrupted = false;
   std::int64_t verified = 0;
+  WorkCounts work;
   if (!missing.empty() || options.verify > 0 || !store.golden_score()) {
-    Runner runner(plan, options.memory, options.threads, stop);
+    Runner runner(plan, options.memory, options.threads, stop, plan.bottleneck());
     interrupted = stop;
     if (!interrupted && !store.golden_score()) store.set_golden_score(runner.golden_score());
     for (const std::uint64_t chunk : missing) {
@@ -114,6 +115,7 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
       run_now += count;
     }
     report(0);
+    work = runner.work();
     if (!interrupted && options.verify > 0) {
       verified = verify_rows(plan, runner, store, options.verify, stop);
       interrupted = stop;
@@ -123,6 +125,7 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
   CampaignSummary summary = summarize(store);
   summary.wanted = wanted;
   summary.run_now = run_now;
+  summary.work = work;
   summary.seconds = seconds();
   summary.interrupted = interrupted;
   summary.verified = verified;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "flipscope/campaign/work_counts.h"
 #include "flipscope/fault/fault_space.h"
 #include "flipscope/model/samples.h"
 #include "flipscope/numeric/error.h"
@@ -90,6 +91,7 @@ struct CampaignSummary {
   std::uint64_t done = 0;     ///< rows in the store
   std::uint64_t wanted = 0;   ///< rows of this shard
   std::uint64_t run_now = 0;  ///< rows that this call has run
+  WorkCounts work;            ///< of this call
   std::int64_t samples = 0;
   std::string score_name;
   std::optional<double> golden_score;

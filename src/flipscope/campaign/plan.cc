@@ -73,6 +73,7 @@ Plan::Plan(const CampaignOptions& options, Graph graph, Samples samples,
   choose_carriers(graph_, load_of(fault_model_, options.space.parts));
   read_fault_files();
   choose_score();
+  choose_bottleneck();
   describe(model_digest);
   if (options.arithmetic == Arithmetic::fast) {
     notes_.emplace_back("--arithmetic fast is computed exactly in this version");
@@ -130,6 +131,18 @@ void Plan::choose_score() {
   } else {
     Scorer(score_, samples_, values_, scorer_options_);  // Throws where they do not fit.
   }
+}
+
+/// Of an earth mover's distance, scoring alone is work enough; exec's program wants all outputs.
+void Plan::choose_bottleneck() {
+  if (score_.kind == ScoreSpec::Kind::exec) return;
+  BottleneckLimits limits;
+  if (score_.kind == ScoreSpec::Kind::emd) limits.least_work = 0;
+  bottleneck_ = find_bottleneck(graph_, limits);
+  const bool is_met = bottleneck_ && std::ranges::any_of(space_.targets(), [&](const auto& target) {
+                        return is_upstream(graph_, *bottleneck_, target);
+                      });
+  if (!is_met) bottleneck_.reset();
 }
 
 void Plan::describe(const std::string& model_digest) {
@@ -200,7 +213,9 @@ std::uint64_t Plan::chunk_rows() const {
   constexpr double kSites = 4e6;          // 64 MB of sites.
   constexpr double kOutputs = 64e6;       // 256 MB of outputs, which exec keeps.
   const double samples = static_cast<double>(samples_.count);
-  double rows = std::clamp(kMultiplyAdds / (multiply_adds(graph_) * samples), 64.0, 4096.0);
+  // The more faults, the more of them give a sample the same codes.
+  const double most = bottleneck_ ? 16384.0 : 4096.0;
+  double rows = std::clamp(kMultiplyAdds / (multiply_adds(graph_) * samples), 64.0, most);
   rows = std::min(rows, kLeaves * kBlockSamples / samples);
   double sites = fault_model_.count;
   if (fault_model_.kind == FaultModel::Kind::rate) {

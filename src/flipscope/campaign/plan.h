@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "flipscope/campaign/campaign.h"
+#include "flipscope/engine/bottleneck.h"
 #include "flipscope/fault/protection.h"
 #include "flipscope/fault/selection.h"
 #include "flipscope/model/graph.h"
@@ -19,7 +20,7 @@
 namespace flipscope {
 
 /// Rises whenever the same campaign would give other numbers.
-inline constexpr int kSemanticsVersion = 1;
+inline constexpr int kSemanticsVersion = 2;
 
 /// Real value of a stored word before and after a fault.
 struct StoredChange {
@@ -50,6 +51,8 @@ class Plan {
   bool has_decision() const { return has_decision_; }
   /// Outputs per sample.
   int values() const { return values_; }
+  /// Where faults upstream of it may be judged by their codes, if that is worth it.
+  const std::optional<Bottleneck>& bottleneck() const { return bottleneck_; }
   const std::vector<std::string>& notes() const { return notes_; }
 
   /// What the identity is made of, by name: a digest for files, the option's text for others.
@@ -70,6 +73,7 @@ class Plan {
  private:
   void read_fault_files();
   void choose_score();
+  void choose_bottleneck();
   void describe(const std::string& model_digest);
 
   CampaignOptions options_;
@@ -84,6 +88,7 @@ class Plan {
   std::optional<Condition> critical_;
   bool has_decision_ = false;
   int values_ = 0;
+  std::optional<Bottleneck> bottleneck_;
   std::map<std::string, std::string> fields_;
   std::vector<std::string> notes_;
 };

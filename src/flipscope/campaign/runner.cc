@@ -14,21 +14,19 @@
 #include <cassert>
 #include <chrono>
 #include <mutex>
+#include <numeric>
 #include <utility>
 
 #include "flipscope/campaign/exec_score.h"
+#include "flipscope/campaign/judge.h"
 #include "flipscope/engine/faulty_run.h"
 
 namespace flipscope {
 namespace {
 
-/// What a fault does to one block.
-struct Leaf {
-  OutcomeCounts outcomes;
-  double score = 0;  ///< sum over the block's samples
-};
-
-constexpr std::size_t kTaskPairs = 8;  // Faulty runs of one task: milliseconds, at most.
+constexpr std::size_t kTaskPairs = 8;       // Faulty runs of one task: milliseconds, at most.
+constexpr std::size_t kFewestNarrow = 256;  // Faults of one task that learn from each other.
+constexpr std::size_t kNarrowTasks = 16;    // Of a chunk, at least, so that all cores have some.
 constexpr double kTickSeconds = 0.2;
 
 std::size_t half_of_memory() {
@@ -68,28 +66,35 @@ class Ticker {
 
 struct Runner::State {
   struct Scratch {
+    explicit Scratch(const State& s)
+        : run(s.program, s.plan.space()), judge(s.plan, s.scorer, s.golden_scores) {
+      if (s.bottleneck) memo.emplace(s.program, *s.bottleneck, run, judge);
+    }
+
     FaultyRun run;
-    std::optional<Scorer> scorer;
-    std::array<double, kBlockSamples> scores;
-    std::array<std::uint8_t, kBlockSamples> critical;
+    Judge judge;
+    std::optional<CodeMemo> memo;
+    std::array<std::int64_t, kBlockSamples> samples{};
+    std::vector<const Fault*> faults;
+    std::vector<Leaf> leaves;
   };
 
-  State(const Plan& p, std::size_t memory, int threads, const std::atomic<bool>& stop_flag)
+  State(const Plan& p, std::size_t memory, int threads, const std::atomic<bool>& stop_flag,
+        std::optional<Bottleneck> narrow)
       : plan(p),
         stop(stop_flag),
         program(p.graph()),
+        bottleneck(std::move(narrow)),
         limit(tbb::global_control::max_allowed_parallelism, thread_count(threads)),
         arena(static_cast<int>(thread_count(threads))),
-        scratch([this] {
-          return Scratch{FaultyRun(program, plan.space()),
-                         scorer ? std::optional<Scorer>(*scorer) : std::nullopt,
-                         {},
-                         {}};
-        }) {
+        scratch([this] { return std::make_unique<Scratch>(*this); }) {
+    for (const FaultTarget& target : plan.space().targets()) {
+      upstream.push_back(bottleneck && flipscope::is_upstream(plan.graph(), *bottleneck, target));
+    }
     const auto samples = static_cast<std::size_t>(plan.samples().count);
     blocks = (samples + kBlockSamples - 1) / kBlockSamples;
     const std::size_t most =
-        (memory == 0 ? half_of_memory() : memory) / std::max(block_bytes(plan.graph()), 1ul);
+        (memory == 0 ? half_of_memory() : memory) / std::max(block_bytes(program), 1ul);
     group = std::clamp<std::size_t>(most, 1, blocks);
     keep = group == blocks;
     run_all_golden();
@@ -170,33 +175,105 @@ struct Runner::State {
     const float* const after = fault.sites.empty() ? before : own.run(block, fault);
     if (outputs != nullptr) copy_samples(block, after, outputs);
     if (after == before) return unchanged[b];
-    Leaf leaf;
-    const std::uint8_t* meets = nullptr;
-    if (own.scorer) {
-      own.scorer->per_sample(block.first, block.samples, before, after, block.lanes,
-                             own.scores.data());
-      leaf.score = leaf_sum(std::span(own.scores).first(static_cast<std::size_t>(block.samples)));
-      if (plan.critical()) {
-        const double* const golden_score = golden_scores.data() + b * kBlockSamples;
-        for (int l = 0; l < block.samples; ++l) {
-          own.critical[l] = meets_condition(own.scores[l], golden_score[l]) ? 1 : 0;
-        }
-        meets = own.critical.data();
-      }
-    }
-    leaf.outcomes = classify_block(before, after, plan.values(), block.samples, block.lanes,
-                                   plan.has_decision(), meets);
-    return leaf;
+    const auto samples = std::span(own.samples).first(static_cast<std::size_t>(block.samples));
+    std::iota(samples.begin(), samples.end(), block.first);
+    return leaf_of(own.judge(samples, before, after, block.lanes));
   }
 
-  bool meets_condition(double score, double golden_score) const {
-    const Condition& condition = *plan.critical();
-    return condition(condition.name == "delta" ? score - golden_score : score);
+  /// True where all that the fault does passes the bottleneck.
+  bool is_upstream(const Fault& fault) const {
+    return bottleneck && std::ranges::all_of(fault.sites, [&](const FaultSite& site) {
+             return upstream[site.target];
+           });
+  }
+
+  /// Rows at work.
+  struct Chunk {
+    std::vector<Fault> faults;
+    std::vector<Leaf> leaves;                // [fault][block]
+    std::vector<float> outputs;              // [fault][sample][value], which exec wants
+    std::vector<std::size_t> whole, narrow;  // faults run to the output, and to the bottleneck
+
+    void forget_narrow() {
+      whole.insert(whole.end(), narrow.begin(), narrow.end()), narrow.clear();
+    }
+  };
+  using Done = std::function<void(std::size_t pairs)>;
+
+  /// Runs faults to the output on the blocks first … last − 1 of the group that starts at `begin`.
+  /// Pairs are numbered block by block, so that neighbours share a block's golden values.
+  void run_whole(Chunk& chunk, std::size_t begin, std::size_t first, std::size_t last,
+                 const Done& done) {
+    const std::size_t faults = chunk.whole.size();
+    const std::size_t output_size = chunk.outputs.size() / chunk.faults.size();
+    tbb::parallel_for(
+        tbb::blocked_range<std::size_t>(first * faults, last * faults, kTaskPairs),
+        [&](const tbb::blocked_range<std::size_t>& range) {
+          if (stop) return;
+          Scratch& own = *scratch.local();
+          WorkCounts counts;
+          for (std::size_t p = range.begin(); p < range.end(); ++p) {
+            const std::size_t b = p / faults, f = chunk.whole[p % faults];
+            const Block& block = golden[b - begin];
+            chunk.leaves[f * blocks + b] =
+                evaluate(own, b, block, chunk.faults[f],
+                         output_size > 0 ? chunk.outputs.data() + f * output_size : nullptr);
+            counts.whole += static_cast<std::uint64_t>(block.samples);
+          }
+          count(counts);
+          done(range.size());
+        },
+        tbb::simple_partitioner());
+  }
+
+  /// The same by the codes at the bottleneck, and how these pairs were found out.
+  WorkCounts run_narrow(Chunk& chunk, std::size_t begin, std::size_t first, std::size_t last,
+                        const Done& done) {
+    const std::size_t faults = chunk.narrow.size();
+    const std::size_t parts = std::clamp(faults / kFewestNarrow, std::size_t{1},
+                                         std::max(kNarrowTasks / blocks, std::size_t{1}));
+    std::mutex mutex;
+    WorkCounts all;
+    tbb::parallel_for(first * parts, last * parts, [&](std::size_t task) {
+      const std::size_t b = task / parts, part = task % parts;
+      const std::size_t from = part * faults / parts, to = (part + 1) * faults / parts;
+      if (stop || from == to) return;
+      Scratch& own = *scratch.local();
+      own.faults.clear();
+      for (std::size_t k = from; k < to; ++k) {
+        own.faults.push_back(&chunk.faults[chunk.narrow[k]]);
+      }
+      own.leaves.resize(own.faults.size());
+      const WorkCounts counts = (*own.memo)(golden[b - begin], own.faults, own.leaves);
+      for (std::size_t k = from; k < to; ++k) {
+        chunk.leaves[chunk.narrow[k] * blocks + b] = own.leaves[k - from];
+      }
+      done(to - from);
+      const std::lock_guard lock(mutex);
+      all += counts;
+    });
+    count(all);
+    return all;
+  }
+
+  /// Whether looking codes up saved enough: half of the tails, or where these are dear anything.
+  bool repays(const WorkCounts& counts) const {
+    return plan.score().kind == ScoreSpec::Kind::emd ||
+           counts.tail <= counts.unchanged + counts.remembered;
+  }
+
+  void count(const WorkCounts& more) {
+    const std::lock_guard lock(work_mutex);
+    work += more;
   }
 
   const Plan& plan;
   const std::atomic<bool>& stop;
   Program program;
+  std::optional<Bottleneck> bottleneck;
+  std::vector<bool> upstream;  ///< [target] of the bottleneck
+  WorkCounts work;
+  std::mutex work_mutex;
   tbb::global_control limit;
   tbb::task_arena arena;
   std::size_t blocks = 0;
@@ -208,15 +285,20 @@ struct Runner::State {
   std::vector<Leaf> unchanged;        ///< [block] of a fault that does nothing
   std::vector<double> golden_scores;  ///< [block][sample]
   double golden_total = 0;
-  tbb::enumerable_thread_specific<Scratch> scratch;
+  tbb::enumerable_thread_specific<std::unique_ptr<Scratch>> scratch;
 };
 
-Runner::Runner(const Plan& plan, std::size_t memory, int threads, const std::atomic<bool>& stop)
-    : state_(std::make_unique<State>(plan, memory, threads, stop)) {}
+Runner::Runner(const Plan& plan, std::size_t memory, int threads, const std::atomic<bool>& stop,
+               std::optional<Bottleneck> bottleneck)
+    : state_(std::make_unique<State>(plan, memory, threads, stop, std::move(bottleneck))) {}
 Runner::~Runner() = default;
 
 double Runner::golden_score() const {
   return state_->golden_total;
+}
+
+const WorkCounts& Runner::work() const {
+  return state_->work;
 }
 
 std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint64_t count,
@@ -226,43 +308,40 @@ std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint6
   if (stop) return {};
   const Plan& plan = s.plan;
   const std::size_t faults = count;
-  std::vector<Fault> active(faults);
-  std::vector<FaultRow> rows(faults);
-  s.arena.execute([&] {
-    tbb::parallel_for(std::size_t{0}, faults,
-                      [&](std::size_t f) { active[f] = plan.active_fault(first + f); });
-  });
-
   const bool exec = s.exec_score.has_value();
   const auto output_size = static_cast<std::size_t>(plan.samples().count * plan.values());
-  std::vector<float> outputs(exec ? faults * output_size : 0);
-  std::vector<Leaf> leaves(faults * s.blocks);  // [fault][block]
+  State::Chunk chunk;
+  chunk.faults.resize(faults);
+  chunk.leaves.resize(faults * s.blocks);
+  if (exec) chunk.outputs.resize(faults * output_size);
+  s.arena.execute([&] {
+    tbb::parallel_for(std::size_t{0}, faults,
+                      [&](std::size_t f) { chunk.faults[f] = plan.active_fault(first + f); });
+  });
+  for (std::size_t f = 0; f < faults; ++f) {
+    (s.is_upstream(chunk.faults[f]) ? chunk.narrow : chunk.whole).push_back(f);
+  }
   std::atomic<std::uint64_t> pairs{0};
   Ticker ticker(tick);
+  const auto done = [&](std::size_t more) { ticker((pairs += more) / s.blocks); };
   for (std::size_t begin = 0; begin < s.blocks; begin += s.group) {
-    const std::size_t in_group = std::min(s.group, s.blocks - begin);
-    if (!s.keep) s.load_group(begin, in_group);
+    const std::size_t end = std::min(begin + s.group, s.blocks);
+    if (!s.keep) s.load_group(begin, end - begin);
     if (stop) return {};
     s.arena.execute([&] {
-      // Pairs are numbered block by block, so that neighbours share a block's golden values.
-      tbb::parallel_for(
-          tbb::blocked_range<std::size_t>(0, in_group * faults, kTaskPairs),
-          [&](const tbb::blocked_range<std::size_t>& range) {
-            if (stop) return;
-            State::Scratch& own = s.scratch.local();
-            for (std::size_t p = range.begin(); p < range.end(); ++p) {
-              const std::size_t i = p / faults, f = p % faults;
-              leaves[f * s.blocks + begin + i] =
-                  s.evaluate(own, begin + i, s.golden[i], active[f],
-                             exec ? outputs.data() + f * output_size : nullptr);
-            }
-            ticker((pairs += range.size()) / s.blocks);
-          },
-          tbb::simple_partitioner());
+      // The chunk's first block tells whether remembering repays.
+      const std::size_t second = begin == 0 && !chunk.narrow.empty() ? 1 : begin;
+      if (second > begin) {
+        s.run_whole(chunk, begin, begin, second, done);
+        if (!s.repays(s.run_narrow(chunk, begin, begin, second, done))) chunk.forget_narrow();
+      }
+      s.run_whole(chunk, begin, second, end, done);
+      s.run_narrow(chunk, begin, second, end, done);
     });
     if (stop) return {};
   }
 
+  std::vector<FaultRow> rows(faults);
   s.arena.execute([&] {
     tbb::parallel_for(std::size_t{0}, faults, [&](std::size_t f) {
       if (stop) return;
@@ -277,17 +356,17 @@ std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint6
       }
       std::vector<double> sums(s.blocks);
       for (std::size_t b = 0; b < s.blocks; ++b) {
-        row.outcomes += leaves[f * s.blocks + b].outcomes;
-        sums[b] = leaves[f * s.blocks + b].score;
+        row.outcomes += chunk.leaves[f * s.blocks + b].outcomes;
+        sums[b] = chunk.leaves[f * s.blocks + b].score;
       }
       if (!exec) {
         row.score = s.scorer->reduce(sums);
         return;
       }
       const bool same = static_cast<std::int64_t>(row.outcomes.masked) == plan.samples().count;
-      row.score =
-          same ? s.golden_total : (*s.exec_score)(outputs.data() + f * output_size, row.fault);
-      if (plan.critical() && s.meets_condition(row.score, s.golden_total)) {
+      row.score = same ? s.golden_total
+                       : (*s.exec_score)(chunk.outputs.data() + f * output_size, row.fault);
+      if (plan.critical() && meets_condition(plan, row.score, s.golden_total)) {
         row.outcomes.critical += std::exchange(row.outcomes.non_critical, 0);
       }
     });
@@ -300,7 +379,7 @@ void Runner::for_each_block(std::uint64_t row,
                             const std::function<void(const Block&, const float* outputs)>& visit) {
   State& s = *state_;
   const Fault fault = s.plan.active_fault(row);
-  State::Scratch& own = s.scratch.local();
+  State::Scratch& own = *s.scratch.local();
   for (std::size_t begin = 0; begin < s.blocks; begin += s.group) {
     const std::size_t in_group = std::min(s.group, s.blocks - begin);
     if (!s.keep) s.load_group(begin, in_group);

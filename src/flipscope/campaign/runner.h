@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "flipscope/campaign/code_memo.h"
 #include "flipscope/campaign/plan.h"
 #include "flipscope/campaign/store.h"
 #include "flipscope/engine/golden.h"
@@ -22,13 +23,18 @@ class Runner {
  public:
   /// Makes the golden run. Blocks are kept where all of them fit `memory` bytes (0: half of the
   /// machine's); else they are made again for every chunk. `threads` 0: all cores. Once `stop` is
-  /// set, it does nothing more and its results mean nothing. Plan and flag must outlive it.
-  Runner(const Plan& plan, std::size_t memory, int threads, const std::atomic<bool>& stop);
+  /// set, it does nothing more and its results mean nothing. Faults upstream of the bottleneck are
+  /// judged by their codes there, with the same results. Plan and flag must outlive it.
+  Runner(const Plan& plan, std::size_t memory, int threads, const std::atomic<bool>& stop,
+         std::optional<Bottleneck> bottleneck = {});
   ~Runner();
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
   double golden_score() const;
+
+  /// Of all rows that were run.
+  const WorkCounts& work() const;
 
   /// Rows first … first + count − 1; nothing where `stop` was seen. `tick` hears, now and then and
   /// one call at a time, how many of these rows are done, pro rata.

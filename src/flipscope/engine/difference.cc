@@ -81,6 +81,25 @@ bool elementwise(const Pass& pass) {
   return true;
 }
 
+/// The planes that a set meets.
+Ranges whole_planes(const Ranges& set, std::int64_t plane) {
+  Ranges planes;
+  for (std::int64_t c : blocks_met(set, plane)) append(planes, {c * plane, (c + 1) * plane});
+  return planes;
+}
+
+/// Calls f(part) for the ranges of a set, cut at the ends of planes.
+template <typename F>
+void each_part_of_planes(const Ranges& set, std::int64_t plane, F f) {
+  for (const Range& range : set) {
+    for (std::int64_t from = range.first; from < range.last;) {
+      const std::int64_t to = std::min(range.last, (from / plane + 1) * plane);
+      f(Range{from, to});
+      from = to;
+    }
+  }
+}
+
 /// Operators that treat every channel of a batch of one on its own, with constants per channel.
 bool channelwise(const Pass& pass) {
   const Op& op = pass.node.op;
@@ -104,27 +123,30 @@ bool channelwise(const Pass& pass) {
     }
   }
   const std::int64_t in_plane = strides_of(x_shape)[1], out_plane = strides_of(pass.out_shape)[1];
-  Shape one = x_shape, one_out = pass.out_shape;
-  one[1] = one_out[1] = 1;
-  const Shape scalar{1};
+  const Ranges& changed = pass.work.changed(pass.node.inputs[0].id);
+  const Ranges stretches = pooling ? whole_planes(changed, in_plane) : changed;
   const std::vector<View<float>> inputs = pass.work.views(pass.node);
-  const std::vector<std::int64_t> channels =
-      blocks_met(pass.work.changed(pass.node.inputs[0].id), in_plane);
-  const bool all = static_cast<std::int64_t>(channels.size()) == x_shape[1];
-  float* out = all ? pass.whole_out() : pass.out();
+  float* out = pass.out_for(
+      stretches == Ranges{{0, element_count(x_shape)}} ? Ranges{{0, pass.out_count()}} : Ranges{});
   Ranges reached;
-  for (std::int64_t c : channels) {
+  each_part_of_planes(stretches, in_plane, [&](const Range& part) {
+    const std::int64_t c = part.first / in_plane;
+    const Range written = pooling ? Range{c * out_plane, (c + 1) * out_plane} : part;
+    Shape shape = x_shape, out_shape = pass.out_shape;
+    shape[1] = out_shape[1] = 1;
+    if (!pooling) shape = out_shape = {1, 1, part.last - part.first};
+    const Shape scalar{1};
     std::vector<View<float>> parts = inputs;
-    parts[0].data += c * in_plane * pass.lanes;
-    parts[0].shape = &one;
+    parts[0].data += part.first * pass.lanes;
+    parts[0].shape = &shape;
     for (std::size_t k = 1; k < parts.size(); ++k) {
       parts[k].data += c;
       parts[k].wide += c;
       parts[k].shape = &scalar;
     }
-    forward<float>(op, parts, one_out, out + c * out_plane * pass.lanes, pass.lanes);
-    append(reached, {c * out_plane, (c + 1) * out_plane});
-  }
+    forward<float>(op, parts, out_shape, out + written.first * pass.lanes, pass.lanes);
+    append(reached, written);
+  });
   pass.work.note_changes(pass.node.output, reached);
   return true;
 }
@@ -219,6 +241,30 @@ bool added_inputs(const Pass& pass) {
     return false;
   }
   pass.work.note_changes(pass.node.output, {{0, pass.out_count()}});
+  return true;
+}
+
+/// A convolution whose input changed at a few places of its planes: the positions that read them.
+bool some_positions(const Pass& pass) {
+  const auto* conv = std::get_if<Convolution>(&pass.node.op);
+  const Input& x = pass.node.inputs[0];
+  if (!conv || x.shape[0] != 1 || !is_changed(pass, x)) return false;
+  for (std::size_t k = 1; k < pass.node.inputs.size(); ++k) {
+    if (is_changed(pass, pass.node.inputs[k])) return false;
+  }
+  const Positions places = positions_met(pass.work.changed(x.id), strides_of(x.shape)[1]);
+  if (places.empty()) return false;
+  const Positions positions =
+      affected_positions(*conv, x.shape, pass.node.inputs[1].shape, pass.out_shape, places);
+  const std::int64_t plane = strides_of(pass.out_shape)[1];
+  if (2 * std::ssize(positions) > plane) return false;
+  float* out = pass.out();
+  forward_positions(*conv, pass.work.views(pass.node), pass.out_shape, out, pass.lanes, positions);
+  Ranges reached;
+  for (std::int64_t c = 0; c < pass.out_shape[1]; ++c) {
+    for (std::int32_t p : positions) append(reached, {c * plane + p, c * plane + p + 1});
+  }
+  pass.work.note_changes(pass.node.output, reached);
   return true;
 }
 
@@ -344,16 +390,26 @@ void pass_difference(Workspace& work, int index, const std::vector<int>& struck)
   }
   if (!inputs_changed) return;
   if (elementwise(pass) || channelwise(pass) || movement(pass)) return;
+  if (some_positions(pass)) return;
   if (accumulation(node.op) && added_inputs(pass)) return;
   everything(pass);
 }
 
 void forward_output(const Node& node, const std::vector<View<float>>& inputs,
                     const Shape& out_shape, std::int64_t output, float* out, int lanes) {
-  const bool product = std::holds_alternative<MatrixProduct>(node.op);
-  const std::int64_t plane = product ? 1 : strides_of(out_shape)[1];
-  const std::int64_t c = output / plane % (product ? out_shape.back() : out_shape[1]);
-  forward_channel(node.op, inputs, out_shape, out, lanes, c);
+  if (const auto* product = std::get_if<MatrixProduct>(&node.op)) {
+    const std::int64_t c = output % out_shape.back();
+    forward_channels<float>(*product, inputs, out_shape, out, lanes, c, c + 1);
+    return;
+  }
+  const std::int64_t plane = strides_of(out_shape)[1];
+  const std::int64_t c = output / plane % out_shape[1], position = output % plane;
+  if (const auto* conv = std::get_if<Convolution>(&node.op)) {
+    forward_element(*conv, inputs, out_shape, out, lanes, c, position);
+  } else {
+    forward_element(std::get<TransposedConvolution>(node.op), inputs, out_shape, out, lanes, c,
+                    position);
+  }
 }
 
 }  // namespace flipscope

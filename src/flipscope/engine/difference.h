@@ -14,8 +14,8 @@ namespace flipscope {
 /// it, and notes what differs. `struck`: indices of the workspace's patches that the node reads.
 void pass_difference(Workspace& work, int node, const std::vector<int>& struck);
 
-/// Computes at least element `output` of a weighted node's output into `out` [element][lane]; other
-/// elements of its channel may be written too.
+/// Computes element `output` of a weighted node's output into `out` [element][lane]; the same
+/// element of other batch elements or rows may be written too.
 void forward_output(const Node& node, const std::vector<View<float>>& inputs,
                     const Shape& out_shape, std::int64_t output, float* out, int lanes);
 

@@ -4,36 +4,73 @@
 #include <utility>
 
 #include "flipscope/engine/difference.h"
+#include "flipscope/engine/stage_run.h"
 #include "flipscope/engine/strike.h"
 #include "flipscope/engine/workspace.h"
 
 namespace flipscope {
 
 struct FaultyRun::State {
-  State(const Program& program, const FaultSpace& fault_space)
-      : work(program), space(fault_space) {}
+  State(const Program& program, const FaultSpace& fault_space, Method how)
+      : work(program), space(fault_space), method(how), stage_at(program.graph->nodes.size(), -1) {
+    for (std::size_t s = 0; s < program.stages->size(); ++s) {
+      stage_at[(*program.stages)[s].nodes.front()] = static_cast<int>(s);
+    }
+  }
 
-  const float* run(const Block& golden, const Fault& fault);
+  const float* run_to(int value, const Block& golden, const Fault& fault);
   void sort_sites(const Fault& fault);
   void patch_constants(const Fault& fault);
   void strike_values(const Fault& fault, int value);
+  void pass_differences(const Fault& fault, const std::map<int, std::vector<int>>& struck);
+  void recompute(const Fault& fault, const std::map<int, std::vector<int>>& struck);
   void strike_operands(const Fault& fault, int node);
+  /// Passes a whole stage where it can serve and nothing strikes or is wanted inside it.
+  void try_stage(std::size_t index, const std::map<int, std::vector<int>>& struck_by_node);
+  /// A copy of a value as the run has it, whose elements may be struck and set back.
+  AlignedVector<float>& operand_copy(int value);
   /// Elements of `constant` that read each word of its stored tensor, made when first needed.
   const std::vector<std::vector<std::int32_t>>& elements_reading(int constant);
 
   Workspace work;
   const FaultSpace& space;
+  Method method;
   std::map<int, std::vector<FaultSite>> stored_sites, value_sites, operand_sites;
   std::map<int, std::vector<std::vector<std::int32_t>>> readers;
+  struct OperandCopy {
+    std::uint64_t serial = 0;  ///< of the block that it was made for
+    AlignedVector<float> numbers;
+    Ranges differs;  ///< from the golden value
+  };
+  std::map<int, OperandCopy> operands;  ///< by value
+  std::vector<int> stage_at;            ///< [node] stage that begins here, or −1
+  std::vector<bool> passed;             ///< [node] by its stage
+  int wanted = -1;                      ///< value that the run goes to
 };
 
-FaultyRun::FaultyRun(const Program& program, const FaultSpace& space)
-    : state_(std::make_unique<State>(program, space)) {}
+const char* to_string(Method method) {
+  switch (method) {
+    case Method::difference:
+      break;
+    case Method::suffix:
+      return "suffix";
+    case Method::whole:
+      return "whole";
+  }
+  return "difference";
+}
+
+FaultyRun::FaultyRun(const Program& program, const FaultSpace& space, Method method)
+    : state_(std::make_unique<State>(program, space, method)) {}
 FaultyRun::~FaultyRun() = default;
 FaultyRun::FaultyRun(FaultyRun&&) noexcept = default;
 
 const float* FaultyRun::operator()(const Block& golden, const Fault& fault) {
-  return state_->run(golden, fault);
+  return state_->run_to(state_->work.graph().outputs[0], golden, fault);
+}
+
+const float* FaultyRun::run_to(int value, const Block& golden, const Fault& fault) {
+  return state_->run_to(value, golden, fault);
 }
 
 const std::vector<std::vector<std::int32_t>>& FaultyRun::State::elements_reading(int constant) {
@@ -128,9 +165,16 @@ void FaultyRun::State::strike_operands(const Fault& fault, int index) {
     const OperandRead read = operand_read(graph, index, site.index);
     reads[read.output].push_back({read, site.bit});
   }
-  AlignedVector<float> operand(work.at(source), work.at(source) + element_count(x.shape) * lanes);
-  AlignedVector<float> all(element_count(out_shape) * lanes);
+  AlignedVector<float>& operand = operand_copy(source);
+  // An output element is computed with its whole row of a matrix product or batch: those are put
+  // aside, and only the element itself is kept.
+  const bool alone = out_shape.size() > 1 &&
+                     element_count(out_shape) == (std::holds_alternative<MatrixProduct>(node.op)
+                                                      ? out_shape.back()
+                                                      : out_shape[1] * strides_of(out_shape)[1]);
   float* out = work.writable(node.output);
+  AlignedVector<float> aside(alone ? 0 : element_count(out_shape) * lanes);
+  float* const computed = alone ? out : aside.data();
   Ranges struck_outputs;
   for (const auto& [output, struck] : reads) {
     for (const auto& [read, bit] : struck) {
@@ -142,8 +186,8 @@ void FaultyRun::State::strike_operands(const Fault& fault, int index) {
     }
     std::vector<View<float>> views = work.views(node);
     views[data].data = operand.data();
-    forward_output(node, views, out_shape, output, all.data(), lanes);
-    std::copy_n(all.data() + output * lanes, lanes, out + output * lanes);
+    forward_output(node, views, out_shape, output, computed, lanes);
+    if (!alone) std::copy_n(computed + output * lanes, lanes, out + output * lanes);
     for (const auto& [read, bit] : struck) {
       std::copy_n(work.at(source) + read.input * lanes, lanes, operand.data() + read.input * lanes);
     }
@@ -152,7 +196,82 @@ void FaultyRun::State::strike_operands(const Fault& fault, int index) {
   work.note_changes(node.output, united(work.changed(node.output), struck_outputs));
 }
 
-const float* FaultyRun::State::run(const Block& golden, const Fault& fault) {
+AlignedVector<float>& FaultyRun::State::operand_copy(int value) {
+  OperandCopy& copy = operands[value];
+  const std::int64_t lanes = work.block().lanes;
+  if (copy.serial != work.block().serial) {
+    const AlignedVector<float>& golden = work.block().values[value];
+    copy.numbers = golden;
+    copy.serial = work.block().serial;
+    copy.differs.clear();
+  }
+  const Ranges& changed = work.changed(value);
+  const float* now = work.at(value);
+  for (const Range& range : united(copy.differs, changed)) {
+    std::copy(now + range.first * lanes, now + range.last * lanes,
+              copy.numbers.data() + range.first * lanes);
+  }
+  copy.differs = changed;
+  return copy.numbers;
+}
+
+void FaultyRun::State::try_stage(std::size_t index,
+                                 const std::map<int, std::vector<int>>& struck_by_node) {
+  const Stage& stage = (*work.program().stages)[index];
+  std::vector<int> struck;
+  for (int n : stage.nodes) {
+    const int made = work.graph().nodes[n].output;
+    const bool inside = made != stage.output;
+    if (operand_sites.contains(n)) return;
+    if (inside && (made == wanted || value_sites.contains(made))) return;
+    const auto own = struck_by_node.find(n);
+    if (own != struck_by_node.end()) {
+      struck.insert(struck.end(), own->second.begin(), own->second.end());
+    }
+  }
+  if (!pass_stage(work, index, struck)) return;
+  for (int n : stage.nodes) passed[n] = true;
+}
+
+void FaultyRun::State::pass_differences(const Fault& fault,
+                                        const std::map<int, std::vector<int>>& struck) {
+  static const std::vector<int> kNone;
+  const Graph& graph = work.graph();
+  passed.assign(graph.nodes.size(), false);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const int index = static_cast<int>(n);
+    if (stage_at[n] >= 0) try_stage(static_cast<std::size_t>(stage_at[n]), struck);
+    const auto own = struck.find(index);
+    if (!passed[n]) pass_difference(work, index, own == struck.end() ? kNone : own->second);
+    strike_operands(fault, index);
+    strike_values(fault, graph.nodes[n].output);
+    if (graph.nodes[n].output == wanted) return;
+  }
+}
+
+void FaultyRun::State::recompute(const Fault& fault,
+                                 const std::map<int, std::vector<int>>& struck) {
+  const Graph& graph = work.graph();
+  bool started = method == Method::whole || !work.changed(graph.inputs[0]).empty();
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const int index = static_cast<int>(n);
+    const Node& node = graph.nodes[n];
+    const Shape& shape = graph.values[node.output].shape;
+    started = started || struck.contains(index);
+    if (started) {
+      forward<float>(node.op, work.views(node), shape, work.overwritable(node.output),
+                     work.block().lanes);
+      work.note_all_changed(node.output);
+    }
+    strike_operands(fault, index);
+    strike_values(fault, node.output);
+    if (node.output == wanted) return;
+    started = started || !work.changed(node.output).empty();
+  }
+}
+
+const float* FaultyRun::State::run_to(int value, const Block& golden, const Fault& fault) {
+  wanted = value;
   const Graph& graph = work.graph();
   sort_sites(fault);
   work.begin(golden);
@@ -164,16 +283,13 @@ const float* FaultyRun::State::run(const Block& golden, const Fault& fault) {
     }
   }
   for (int input : graph.inputs) strike_values(fault, input);
-  static const std::vector<int> kNone;
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    const int index = static_cast<int>(n);
-    const auto own = struck.find(index);
-    pass_difference(work, index, own == struck.end() ? kNone : own->second);
-    strike_operands(fault, index);
-    strike_values(fault, graph.nodes[n].output);
+  if (method == Method::difference) {
+    pass_differences(fault, struck);
+  } else {
+    recompute(fault, struck);
   }
   work.end();
-  return work.at(graph.outputs[0]);
+  return work.at(value);
 }
 
 }  // namespace flipscope

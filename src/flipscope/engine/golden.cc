@@ -4,12 +4,10 @@
 #include <atomic>
 #include <cassert>
 
+#include "flipscope/engine/packed.h"
+
 namespace flipscope {
 namespace {
-
-int lanes_of(int samples) {
-  return (samples + kLaneGroup - 1) / kLaneGroup * kLaneGroup;
-}
 
 /// Number of the last node that reads each value; outputs are read after the end.
 std::vector<int> last_readers(const Graph& graph) {
@@ -23,7 +21,25 @@ std::vector<int> last_readers(const Graph& graph) {
   return last;
 }
 
+void pack_values(const Program& program, Block& block) {
+  block.packed.resize(block.values.size());
+  for (std::size_t v = 0; v < block.values.size(); ++v) {
+    if (!program.is_packed[v]) continue;
+    const PackedShape shape = *packed_shape(program.graph->values[v]);
+    AlignedVector<std::uint8_t>& bytes = block.packed[v];
+    bytes.assign(shape.bytes(block.lanes), 0);
+    if (!pack_channels(shape, block.values[v].data(), 0, shape.channels, {}, block.lanes,
+                       bytes.data())) {
+      bytes.clear();
+    }
+  }
+}
+
 }  // namespace
+
+int lanes_of(int samples) {
+  return (samples + kLaneGroup - 1) / kLaneGroup * kLaneGroup;
+}
 
 std::vector<View<float>> views_of(const Program& program, const Node& node,
                                   const std::vector<const float*>& values) {
@@ -84,13 +100,18 @@ Block run_golden(const Program& program, const float* inputs, std::int64_t first
       }
     }
   }
+  if (keep_all) pack_values(program, block);
   return block;
 }
 
-std::size_t block_bytes(const Graph& graph, int lanes) {
-  std::size_t elements = 0;
-  for (const Value& value : graph.values) elements += element_count(value.shape);
-  return elements * lanes * sizeof(float);
+std::size_t block_bytes(const Program& program, int lanes) {
+  std::size_t bytes = 0;
+  for (std::size_t v = 0; v < program.graph->values.size(); ++v) {
+    const Value& value = program.graph->values[v];
+    bytes += element_count(value.shape) * lanes * sizeof(float);
+    if (program.is_packed[v]) bytes += packed_shape(value)->bytes(lanes);
+  }
+  return bytes;
 }
 
 }  // namespace flipscope

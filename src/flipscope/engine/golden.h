@@ -20,6 +20,9 @@ struct Block {
   int samples = 0;
   int lanes = 0;  ///< samples rounded up to kLaneGroup
   std::vector<AlignedVector<float>> values;
+  /// The same as bytes, [value], where stages read or write them and every code is a byte (a NaN is
+  /// none).
+  std::vector<AlignedVector<std::uint8_t>> packed;
 };
 
 /// Brings samples [first, first + samples) into lanes and runs the network on them. `inputs` is
@@ -27,6 +30,9 @@ struct Block {
 /// outputs remain, and memory is reused on the way.
 Block run_golden(const Program& program, const float* inputs, std::int64_t first, int samples,
                  bool keep_all = true);
+
+/// Lanes of a block of so many samples.
+int lanes_of(int samples);
 
 /// The inputs of a node as forward() takes them; values[v] points to value v, [element][lane].
 std::vector<View<float>> views_of(const Program& program, const Node& node,
@@ -36,6 +42,6 @@ std::vector<View<float>> views_of(const Program& program, const Node& node,
 void fill_lanes(const float* inputs, std::int64_t elements, int samples, int lanes, float* out);
 
 /// Bytes that a block with all its values takes.
-std::size_t block_bytes(const Graph& graph, int lanes = kBlockSamples);
+std::size_t block_bytes(const Program& program, int lanes = kBlockSamples);
 
 }  // namespace flipscope

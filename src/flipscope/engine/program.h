@@ -1,8 +1,10 @@
 // A graph made ready to run: its constants as numbers, in the layout of the kernels.
 #pragma once
 
+#include <memory>
 #include <vector>
 
+#include "flipscope/engine/stage.h"
 #include "flipscope/model/graph.h"
 #include "flipscope/numeric/aligned.h"
 
@@ -18,6 +20,9 @@ struct Program {
   /// For each stored tensor the constants that read it, and for each constant the nodes that do.
   std::vector<std::vector<int>> readers_of_stored;
   std::vector<std::vector<int>> readers_of_constant;
+  /// Layers on bytes, made of the golden constants; shared by copies.
+  std::shared_ptr<const std::vector<Stage>> stages;
+  std::vector<bool> is_packed;  ///< [value] a stage reads or writes it as bytes
 };
 
 }  // namespace flipscope

@@ -80,7 +80,7 @@ class RandomNetwork {
                    .groups = groups};
     std::vector<Symbol> inputs{
         x,
-        weights(name + ".weight", {groups * pick(1, 4), x.shape[1] / groups, kh, kw}, quantized)};
+        weights(name + ".weight", {groups * pick(1, 6), x.shape[1] / groups, kh, kw}, quantized)};
     if (coin()) {
       const std::int64_t channels = inputs[1].shape[0];
       inputs.push_back(weights(name + ".bias", {channels}, quantized && coin()));

@@ -17,6 +17,9 @@ struct Range {
 
 using Ranges = std::vector<Range>;
 
+/// Places in a plane, ascending; none means all of them.
+using Positions = std::vector<std::int32_t>;
+
 /// Adds a range that starts at or after the start of the set's last one.
 inline void append(Ranges& set, Range more) {
   if (more.first >= more.last) return;
@@ -46,6 +49,27 @@ inline std::vector<std::int64_t> blocks_met(const Ranges& set, std::int64_t size
     }
   }
   return met;
+}
+
+/// The places of planes of `plane` elements that the set meets; none where that is over half of
+/// them.
+inline Positions positions_met(const Ranges& set, std::int64_t plane) {
+  std::int64_t elements = 0;
+  for (const Range& range : set) {
+    elements += range.last - range.first;
+    if (2 * (range.last - range.first) > plane) return {};
+  }
+  if (elements > 64 * plane) return {};
+  std::vector<bool> met(plane, false);
+  for (const Range& range : set) {
+    for (std::int64_t i = range.first; i < range.last; ++i) met[i % plane] = true;
+  }
+  Positions positions;
+  for (std::int64_t p = 0; p < plane; ++p) {
+    if (met[p]) positions.push_back(static_cast<std::int32_t>(p));
+  }
+  if (2 * std::ssize(positions) > plane) positions.clear();
+  return positions;
 }
 
 }  // namespace flipscope

@@ -1,57 +1,161 @@
 #include "flipscope/engine/workspace.h"
 
 #include <cstring>
+#include <utility>
+
+#include "flipscope/engine/stage_run.h"
 
 namespace flipscope {
+template <typename T>
+void Workspace::Form<T>::forget() {
+  copied.assign(copied.size(), false);
+  for (std::vector<Difference>& differences : stale) differences.clear();
+}
 
 Workspace::Workspace(const Program& golden_program)
     : program_(golden_program),
-      copies_(golden_program.graph->values.size()),
-      copied_(copies_.size(), false),
-      changed_(copies_.size()),
-      stale_(copies_.size()),
+      numbers_(golden_program.graph->values.size()),
+      bytes_(golden_program.graph->values.size()),
+      changed_(golden_program.graph->values.size()),
+      positions_(golden_program.graph->values.size()),
       sums_(golden_program.graph->nodes.size()),
-      summed_(sums_.size(), false) {}
+      summed_(sums_.size(), false),
+      stage_sums_(golden_program.stages->size()),
+      stage_summed_(stage_sums_.size(), false) {}
 
 void Workspace::begin(const Block& block) {
-  if (block.serial != serial_) {
-    serial_ = block.serial;
-    copied_.assign(copied_.size(), false);
-    summed_.assign(summed_.size(), false);
-    for (std::size_t v = 0; v < copies_.size(); ++v) {
-      stale_[v].clear();
-      changed_[v].clear();
-    }
-  }
   block_ = &block;
   for (std::size_t v = 0; v < changed_.size(); ++v) {
     if (changed_[v].empty()) continue;
-    stale_[v] = stale_[v].empty() ? std::move(changed_[v]) : united(stale_[v], changed_[v]);
+    if (numbers_.current[v]) numbers_.stale[v].push_back({changed_[v], {}});
+    if (bytes_.current[v]) bytes_.stale[v].push_back({changed_[v], positions_[v]});
     changed_[v].clear();
+    positions_[v].clear();
   }
+  if (block.serial == serial_) return;
+  serial_ = block.serial;
+  numbers_.forget();
+  bytes_.forget();
+  summed_.assign(summed_.size(), false);
+  stage_summed_.assign(stage_summed_.size(), false);
+}
+
+const float* Workspace::at(int v) {
+  if (changed_[v].empty()) return golden(v);
+  if (!numbers_.current[v]) unpack(v);
+  return numbers_.copies[v].data();
+}
+
+const std::uint8_t* Workspace::bytes(int v) {
+  if (golden_bytes(v) == nullptr || changed_[v].empty()) return golden_bytes(v);
+  if (!bytes_.current[v] && !pack(v)) return nullptr;
+  return bytes_.copies[v].data();
 }
 
 float* Workspace::writable(int v) {
+  if (!changed_[v].empty() && !numbers_.current[v]) unpack(v);
   const AlignedVector<float>& golden = block_->values[v];
-  AlignedVector<float>& copy = copies_[v];
-  if (!copied_[v]) {
+  AlignedVector<float>& copy = numbers_.copies[v];
+  if (!numbers_.copied[v]) {
     copy = golden;
-    copied_[v] = true;
+    numbers_.copied[v] = true;
   } else {
-    for (const Range& range : stale_[v]) {
-      const std::int64_t first = range.first * block_->lanes, last = range.last * block_->lanes;
-      std::copy(golden.begin() + first, golden.begin() + last, copy.begin() + first);
+    for (const Difference& left : numbers_.stale[v]) {
+      for (const Range& range : left.changed) {
+        const std::int64_t first = range.first * block_->lanes, last = range.last * block_->lanes;
+        std::copy(golden.begin() + first, golden.begin() + last, copy.begin() + first);
+      }
     }
   }
-  stale_[v].clear();
+  numbers_.stale[v].clear();
   return copy.data();
 }
 
 float* Workspace::overwritable(int v) {
-  copies_[v].resize(block_->values[v].size());
-  copied_[v] = true;
-  stale_[v].clear();
-  return copies_[v].data();
+  numbers_.copies[v].resize(block_->values[v].size());
+  numbers_.copied[v] = true;
+  numbers_.stale[v].clear();
+  return numbers_.copies[v].data();
+}
+
+std::uint8_t* Workspace::writable_bytes(int v) {
+  const AlignedVector<std::uint8_t>& golden = block_->packed[v];
+  AlignedVector<std::uint8_t>& copy = bytes_.copies[v];
+  if (!bytes_.copied[v]) {
+    copy = golden;
+    bytes_.copied[v] = true;
+  } else {
+    for (const Difference& left : bytes_.stale[v]) restore_bytes(v, left);
+  }
+  bytes_.stale[v].clear();
+  return copy.data();
+}
+
+void Workspace::restore_bytes(int v, const Difference& difference) {
+  const std::int64_t plane = packed_shape(graph().values[v])->plane;
+  const std::int64_t place = std::int64_t{block_->lanes} * kPack;
+  const std::uint8_t* golden = block_->packed[v].data();
+  std::uint8_t* copy = bytes_.copies[v].data();
+  for (const Range& range : difference.changed) {
+    const std::int64_t first = range.first / plane / kPack;
+    const std::int64_t last = (range.last - 1) / plane / kPack + 1;
+    if (difference.positions.empty()) {
+      std::copy(golden + first * plane * place, golden + last * plane * place,
+                copy + first * plane * place);
+      continue;
+    }
+    for (std::int64_t group = first; group < last; ++group) {
+      for (std::int32_t p : difference.positions) {
+        std::copy_n(golden + (group * plane + p) * place, place,
+                    copy + (group * plane + p) * place);
+      }
+    }
+  }
+}
+
+std::uint8_t* Workspace::overwritable_bytes(int v) {
+  bytes_.copies[v].resize(block_->packed[v].size());
+  bytes_.copied[v] = true;
+  bytes_.stale[v].clear();
+  return bytes_.copies[v].data();
+}
+
+void Workspace::note_changed_bytes(int v, Ranges changed, Positions positions) {
+  changed_[v] = std::move(changed);
+  positions_[v] = std::move(positions);
+  bytes_.current[v] = true;
+  numbers_.current[v] = false;
+}
+
+void Workspace::unpack(int v) {
+  const Ranges changed = std::exchange(changed_[v], {});
+  float* copy = writable(v);
+  const PackedShape shape = *packed_shape(graph().values[v]);
+  for (const Range& range : changed) {
+    unpack_channels(shape, bytes_.copies[v].data(), range.first / shape.plane,
+                    range.last / shape.plane, positions_[v], block_->lanes, copy);
+  }
+  changed_[v] = changed;
+  numbers_.current[v] = true;
+}
+
+bool Workspace::pack(int v) {
+  std::uint8_t* copy = writable_bytes(v);
+  const PackedShape shape = *packed_shape(graph().values[v]);
+  bool all_bytes = true;
+  for (const Range& range : changed_[v]) {
+    const std::int64_t first = range.first / shape.plane;
+    const std::int64_t last = (range.last - 1) / shape.plane + 1;
+    all_bytes = pack_channels(shape, numbers_.copies[v].data(), first, last, positions_[v],
+                              block_->lanes, copy) &&
+                all_bytes;
+  }
+  if (all_bytes) {
+    bytes_.current[v] = true;
+  } else {
+    bytes_.stale[v].push_back({changed_[v], {}});
+  }
+  return all_bytes;
 }
 
 void Workspace::note_changes(int v, const Ranges& written) {
@@ -59,9 +163,12 @@ void Workspace::note_changes(int v, const Ranges& written) {
   const std::int64_t plane = shape.size() > 2 ? strides_of(shape)[1] : 1;
   const std::size_t lanes = block_->lanes;
   const float* golden = block_->values[v].data();
-  const float* own = copies_[v].data();
+  const float* own = numbers_.copies[v].data();
   Ranges& changed = changed_[v];
+  if (bytes_.current[v] && !changed.empty()) bytes_.stale[v].push_back({changed, positions_[v]});
   changed.clear();
+  numbers_.current[v] = true;
+  bytes_.current[v] = false;
   for (const Range& range : written) {
     for (std::int64_t from = range.first; from < range.last;) {
       const std::int64_t to = std::min(range.last, (from / plane + 1) * plane);
@@ -72,9 +179,18 @@ void Workspace::note_changes(int v, const Ranges& written) {
       from = to;
     }
   }
+  positions_[v].clear();
+  if (program_.is_packed[v]) positions_[v] = positions_met(changed, strides_of(shape)[1]);
 }
 
-std::vector<View<float>> Workspace::views(const Node& node) const {
+void Workspace::note_all_changed(int v) {
+  changed_[v] = {{0, element_count(graph().values[v].shape)}};
+  positions_[v].clear();
+  numbers_.current[v] = true;
+  bytes_.current[v] = false;
+}
+
+std::vector<View<float>> Workspace::views(const Node& node) {
   std::vector<View<float>> views;
   views.reserve(node.inputs.size());
   for (const Input& input : node.inputs) {
@@ -132,6 +248,17 @@ const float* Workspace::golden_sums(int node) {
     patch(patches[i].constant, patches[i].element, values[i]);
   }
   summed_[node] = true;
+  return sums.data();
+}
+
+const std::int32_t* Workspace::stage_sums(std::size_t stage) {
+  AlignedVector<std::int32_t>& sums = stage_sums_[stage];
+  if (!stage_summed_[stage]) {
+    const Stage& what = (*program_.stages)[stage];
+    sums.resize(what.rows * what.plane * block_->lanes);
+    sum_stage(what, golden_bytes(what.input), block_->lanes, sums.data());
+    stage_summed_[stage] = true;
+  }
   return sums.data();
 }
 

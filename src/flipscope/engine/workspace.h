@@ -1,14 +1,16 @@
 // What one thread needs to run faults on a block: patchable constants, and values that differ.
 //
-// Every value has at most one copy here. Between runs a copy equals the golden value but for the
-// elements that the last run changed, which are restored when the copy is next written to. So a run
-// costs what changes, not what exists.
+// Every value has at most one copy here, as numbers, and one as packed bytes where stages use it.
+// Between runs a copy equals the golden value but for the elements that the last run changed, which
+// are restored when the copy is next written to. A changed value is brought from one form into the
+// other when it is asked for. So a run costs what changes, not what exists.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "flipscope/engine/golden.h"
+#include "flipscope/engine/packed.h"
 #include "flipscope/engine/ranges.h"
 
 namespace flipscope {
@@ -25,9 +27,7 @@ class Workspace {
   const Graph& graph() const { return *program_.graph; }
 
   /// Value v as the run has it so far, [element][lane].
-  const float* at(int v) const {
-    return changed_[v].empty() ? block_->values[v].data() : copies_[v].data();
-  }
+  const float* at(int v);
   const float* golden(int v) const { return block_->values[v].data(); }
 
   /// The elements of value v that differ from the golden run.
@@ -43,8 +43,26 @@ class Workspace {
   /// differ.
   void note_changes(int v, const Ranges& written);
 
+  /// Takes every element as changed, without a look.
+  void note_all_changed(int v);
+
+  /// The same value as packed bytes; null where a code is no byte.
+  const std::uint8_t* bytes(int v);
+  const std::uint8_t* golden_bytes(int v) const {
+    return block_->packed[v].empty() ? nullptr : block_->packed[v].data();
+  }
+
+  /// The packed copy of an unchanged v, golden, or with every byte to be written; then say what
+  /// differs with note_changed_bytes(): whole channels, at these places of their planes.
+  std::uint8_t* writable_bytes(int v);
+  std::uint8_t* overwritable_bytes(int v);
+  void note_changed_bytes(int v, Ranges changed, Positions positions = {});
+
+  /// Outside these places of its planes a changed packed value is golden.
+  const Positions& positions(int v) const { return positions_[v]; }
+
   /// The inputs of a node as the run has them.
-  std::vector<View<float>> views(const Node& node) const;
+  std::vector<View<float>> views(const Node& node);
 
   /// Sets one element of a constant until end().
   void patch(int constant, std::int64_t element, double value);
@@ -62,6 +80,9 @@ class Workspace {
   /// The golden sums of a node that sums codes in float32, before its rescale, [element][lane].
   const float* golden_sums(int node);
 
+  /// The golden sums of a stage, [row][position][lane].
+  const std::int32_t* stage_sums(std::size_t stage);
+
   /// Scratch of at least `size` numbers; two of them, `which` 0 or 1.
   float* scratch(int which, std::size_t size);
 
@@ -69,12 +90,37 @@ class Workspace {
   Program program_;
   const Block* block_ = nullptr;
   std::uint64_t serial_ = 0;
-  std::vector<AlignedVector<float>> copies_;  ///< [value]
-  std::vector<bool> copied_;                  ///< [value] of this block
-  std::vector<Ranges> changed_;               ///< [value]
-  std::vector<Ranges> stale_;                 ///< [value] left over from earlier runs
-  std::vector<AlignedVector<float>> sums_;    ///< [node]
-  std::vector<bool> summed_;                  ///< [node] of this block
+  /// Elements that differ: whole channels at some places, or ranges of elements anywhere.
+  struct Difference {
+    Ranges changed;
+    Positions positions;
+  };
+
+  /// One form of all values.
+  template <typename T>
+  struct Form {
+    std::vector<AlignedVector<T>> copies;        ///< [value]
+    std::vector<bool> copied;                    ///< [value] of this block
+    std::vector<bool> current;                   ///< [value] holds the changes
+    std::vector<std::vector<Difference>> stale;  ///< [value] left over from earlier runs
+
+    explicit Form(std::size_t values)
+        : copies(values), copied(values), current(values), stale(values) {}
+    void forget();
+  };
+
+  void unpack(int v);
+  bool pack(int v);
+  void restore_bytes(int v, const Difference& difference);
+
+  Form<float> numbers_;
+  Form<std::uint8_t> bytes_;
+  std::vector<Ranges> changed_;                          ///< [value]
+  std::vector<Positions> positions_;                     ///< [value]
+  std::vector<AlignedVector<float>> sums_;               ///< [node]
+  std::vector<bool> summed_;                             ///< [node] of this block
+  std::vector<AlignedVector<std::int32_t>> stage_sums_;  ///< [stage]
+  std::vector<bool> stage_summed_;                       ///< [stage] of this block
   std::vector<Patch> patches_;
   AlignedVector<float> scratch_[2];
 };

@@ -1,5 +1,6 @@
 #include "flipscope/ops/convolution.h"
 
+#include <algorithm>
 #include <cassert>
 #include <optional>
 #include <type_traits>
@@ -124,52 +125,84 @@ bool same_pattern(const std::vector<SpatialTap>& a, const std::vector<SpatialTap
   return true;
 }
 
+/// A convolution at work, one output position after the other.
+template <typename T, typename Op>
+class Positions {
+ public:
+  Positions(const Op& op, std::span<const View<T>> inputs, const Shape& y, T* out, int lanes)
+      : op_(op),
+        inputs_(inputs),
+        y_(y),
+        out_(out),
+        lanes_(lanes),
+        g_(geometry(op, *inputs[0].shape, *inputs[1].shape, y)) {}
+
+  /// Channels [first, last) at `position`, which is place `at` of the plane.
+  void run(const Shape& position, std::int64_t at, std::int64_t first, std::int64_t last) {
+    spatial_taps(op_, *inputs_[0].shape, *inputs_[1].shape, position, taps_);
+    if (taps_.empty()) {
+      all_.clear();
+      previous_.clear();
+    } else if (!same_pattern(taps_, previous_)) {
+      spread(taps_, g_, all_);
+      previous_ = taps_;
+    }
+    const std::int64_t anchor = taps_.empty() ? 0 : taps_.front().plane;
+    const bool has_bias = inputs_.size() > 2 && inputs_[2].shape;
+    for (std::int64_t n = 0; n < g_.batch; ++n) {
+      for (std::int64_t group = first / g_.out_per_group; group * g_.out_per_group < last;
+           ++group) {
+        const std::int64_t from = std::max(first, group * g_.out_per_group);
+        const std::int64_t to = std::min(last, (group + 1) * g_.out_per_group);
+        const std::int64_t row = from - group * g_.out_per_group;
+        dot(Dot<T>{.x = inputs_[0],
+                   .x_first = (n * g_.in_channels + group * g_.in_per_group) * g_.in_plane + anchor,
+                   .w = inputs_[1],
+                   .w_first = group * g_.group_step + row * g_.row_step,
+                   .row_step = g_.row_step,
+                   .taps = &all_,
+                   .bias = has_bias ? inputs_[2] : View<T>{},
+                   .bias_first = from,
+                   .rows = to - from,
+                   .out = out_ + ((n * g_.out_channels + from) * g_.out_plane + at) * lanes_,
+                   .out_step = g_.out_plane * lanes_,
+                   .channel = from,
+                   .accumulation = &op_.accumulation,
+                   .lanes = lanes_});
+      }
+    }
+  }
+
+ private:
+  const Op& op_;
+  std::span<const View<T>> inputs_;
+  const Shape& y_;
+  T* out_;
+  int lanes_;
+  Geometry g_;
+  std::vector<SpatialTap> taps_, previous_;
+  Taps all_;
+};
+
 template <typename T, typename Op>
 void run(const Op& op, std::span<const View<T>> inputs, const Shape& y, T* out, int lanes,
          std::int64_t first, std::int64_t last) {
-  const Shape& x_shape = *inputs[0].shape;
-  const Shape& w_shape = *inputs[1].shape;
-  const Geometry g = geometry(op, x_shape, w_shape, y);
-  const bool has_bias = inputs.size() > 2 && inputs[2].shape;
-
-  std::vector<SpatialTap> taps, previous;
-  Taps all;
+  Positions<T, Op> positions(op, inputs, y, out, lanes);
   Shape position(spatial_rank(y), 0);
   std::int64_t at = 0;
   do {
-    spatial_taps(op, x_shape, w_shape, position, taps);
-    if (!taps.empty() && (at == 0 || !same_pattern(taps, previous))) {
-      spread(taps, g, all);
-      previous = taps;
-    }
-    if (taps.empty()) {
-      all.clear();
-      previous.clear();
-    }
-    const std::int64_t anchor = taps.empty() ? 0 : taps.front().plane;
-    for (std::int64_t n = 0; n < g.batch; ++n) {
-      for (std::int64_t group = first / g.out_per_group; group * g.out_per_group < last; ++group) {
-        const std::int64_t from = std::max(first, group * g.out_per_group);
-        const std::int64_t to = std::min(last, (group + 1) * g.out_per_group);
-        const std::int64_t row = from - group * g.out_per_group;
-        dot(Dot<T>{.x = inputs[0],
-                   .x_first = (n * g.in_channels + group * g.in_per_group) * g.in_plane + anchor,
-                   .w = inputs[1],
-                   .w_first = group * g.group_step + row * g.row_step,
-                   .row_step = g.row_step,
-                   .taps = &all,
-                   .bias = has_bias ? inputs[2] : View<T>{},
-                   .bias_first = from,
-                   .rows = to - from,
-                   .out = out + ((n * g.out_channels + from) * g.out_plane + at) * lanes,
-                   .out_step = g.out_plane * lanes,
-                   .channel = from,
-                   .accumulation = &op.accumulation,
-                   .lanes = lanes});
-      }
-    }
-    ++at;
+    positions.run(position, at++, first, last);
   } while (next(position, y, 2));
+}
+
+/// Coordinates of a place in the planes of a value.
+Shape coordinates(std::int64_t place, const Shape& shape) {
+  Shape position(spatial_rank(shape));
+  for (std::size_t i = position.size(); i-- > 0;) {
+    position[i] = place % shape[i + 2];
+    place /= shape[i + 2];
+  }
+  return position;
 }
 
 template <typename Op>
@@ -249,6 +282,68 @@ Shape output_shape(const TransposedConvolution& op, std::span<const Shape> input
     y.push_back(size);
   }
   return y;
+}
+
+void forward_positions(const Convolution& op, std::span<const View<float>> inputs,
+                       const Shape& out_shape, float* out, int lanes,
+                       std::span<const std::int32_t> positions) {
+  Positions<float, Convolution> run(op, inputs, out_shape, out, lanes);
+  for (std::int32_t at : positions) run.run(coordinates(at, out_shape), at, 0, out_shape[1]);
+}
+
+void forward_element(const Convolution& op, std::span<const View<float>> inputs,
+                     const Shape& out_shape, float* out, int lanes, std::int64_t channel,
+                     std::int64_t position) {
+  Positions<float, Convolution>(op, inputs, out_shape, out, lanes)
+      .run(coordinates(position, out_shape), position, channel, channel + 1);
+}
+
+void forward_element(const TransposedConvolution& op, std::span<const View<float>> inputs,
+                     const Shape& out_shape, float* out, int lanes, std::int64_t channel,
+                     std::int64_t position) {
+  Positions<float, TransposedConvolution>(op, inputs, out_shape, out, lanes)
+      .run(coordinates(position, out_shape), position, channel, channel + 1);
+}
+
+std::vector<std::int32_t> affected_positions(const Convolution& op, const Shape& x_shape,
+                                             const Shape& w_shape, const Shape& out_shape,
+                                             std::span<const std::int32_t> places) {
+  std::vector<std::int32_t> positions;
+  for (std::int32_t place : places) {
+    const Shape from = coordinates(place, x_shape);
+    Shape k(from.size(), 0);
+    do {
+      std::int64_t at = 0;
+      bool exists = true;
+      for (std::size_t i = 0; i < k.size() && exists; ++i) {
+        const std::int64_t spread = from[i] + op.pad_begin[i] - k[i] * op.dilation[i];
+        exists =
+            spread >= 0 && spread % op.stride[i] == 0 && spread / op.stride[i] < out_shape[i + 2];
+        at = at * out_shape[i + 2] + spread / op.stride[i];
+      }
+      if (exists) positions.push_back(static_cast<std::int32_t>(at));
+    } while (next(k, w_shape, 2));
+  }
+  std::sort(positions.begin(), positions.end());
+  positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
+  return positions;
+}
+
+std::vector<std::int32_t> tap_positions(const Convolution& op, const Shape& x_shape,
+                                        const Shape& w_shape, const Shape& out_shape) {
+  const std::int64_t positions = product(out_shape, 2);
+  std::vector<std::int32_t> reads(product(w_shape, 2) * positions, -1);
+  std::vector<SpatialTap> taps;
+  Shape position(spatial_rank(out_shape), 0);
+  std::int64_t at = 0;
+  do {
+    spatial_taps(op, x_shape, w_shape, position, taps);
+    for (const SpatialTap& tap : taps) {
+      reads[tap.kernel * positions + at] = static_cast<std::int32_t>(tap.plane);
+    }
+    ++at;
+  } while (next(position, out_shape, 2));
+  return reads;
 }
 
 void add_change(const Convolution& op, const Shape& x_shape, const View<float>& w,

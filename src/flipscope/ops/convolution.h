@@ -29,6 +29,29 @@ void forward_channels(const TransposedConvolution& op, std::span<const View<T>> 
                       const Shape& out_shape, T* out, int lanes, std::int64_t first,
                       std::int64_t last);
 
+/// Only these output positions (places in the plane) of every channel, for a batch of one.
+void forward_positions(const Convolution& op, std::span<const View<float>> inputs,
+                       const Shape& out_shape, float* out, int lanes,
+                       std::span<const std::int32_t> positions);
+
+/// Only channel `channel` of every batch element at one output position.
+void forward_element(const Convolution& op, std::span<const View<float>> inputs,
+                     const Shape& out_shape, float* out, int lanes, std::int64_t channel,
+                     std::int64_t position);
+void forward_element(const TransposedConvolution& op, std::span<const View<float>> inputs,
+                     const Shape& out_shape, float* out, int lanes, std::int64_t channel,
+                     std::int64_t position);
+
+/// Output positions that read any of these places of the input's planes, ascending.
+std::vector<std::int32_t> affected_positions(const Convolution& op, const Shape& x_shape,
+                                             const Shape& w_shape, const Shape& out_shape,
+                                             std::span<const std::int32_t> places);
+
+/// Where each tap of the kernel reads the plane of its channel, [tap][output position], C order; −1
+/// where it falls on padding.
+std::vector<std::int32_t> tap_positions(const Convolution& op, const Shape& x_shape,
+                                        const Shape& w_shape, const Shape& out_shape);
+
 /// Adds the effect of changed input channels to sums: out = start + Σ w·change over the given input
 /// channels (ascending), where change [channel][plane][lane] holds new minus old. `start` and `out`
 /// are [M][plane][lane] of a batch of one. One group; the result has the bits of a recomputation

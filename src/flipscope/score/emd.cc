@@ -1,251 +1,279 @@
-// The exact earth mover's distance by the transportation simplex.
+// The exact earth mover's distance by the dual network simplex.
 #include "flipscope/score/emd.h"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <utility>
+
+#include "flipscope/ops/least_sum.h"
 
 namespace flipscope {
 namespace {
 
+__extension__ using Wide = __int128;
+
 constexpr int kMassBits = 62;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
-EmdSolver::EmdSolver(const GroundDistance& cost)
-    : cost_(&cost),
-      unit_(static_cast<std::int64_t>(std::bit_ceil(static_cast<unsigned>(cost.cells()) + 1))),
-      whole_(std::ldexp(1.0, kMassBits) / static_cast<double>(unit_)),
-      tolerance_(1e-12 * cost.diameter()) {
-  const std::size_t n = static_cast<std::size_t>(cost.cells());
+EmdSolver::EmdSolver(const GroundDistance& cost) : cost_(&cost) {
+  const auto n = static_cast<std::size_t>(cost.cells());
   p_.resize(n);
   q_.resize(n);
-  node_of_source_cell_.resize(n);
-  node_of_sink_cell_.resize(n);
+  open_.resize(n);
 }
 
 double EmdSolver::operator()(const double* p, const double* q) {
-  weigh(p, p_);
+  if (last_p_.empty() || !std::equal(last_p_.begin(), last_p_.end(), p)) set_sources(p);
   weigh(q, q_);
-  set_problem();
-  pivots_ = 0;
-  if (sources_ == 0) return 0;
-  start_cheapest_first(*cost_);
+  set_flows();
   optimize();
   return total_cost();
 }
 
-/// Masses in units that sum to the whole exactly; what rounding leaves goes to the largest cell.
+/// Masses that sum to the whole exactly; what rounding leaves goes to the largest cell.
 void EmdSolver::weigh(const double* p, std::vector<std::int64_t>& mass) const {
+  const std::size_t n = mass.size();
   double sum = 0;
-  for (std::size_t i = 0; i < mass.size(); ++i) {
+  for (std::size_t i = 0; i < n; ++i) {
     assert(p[i] >= 0 && std::isfinite(p[i]));
     sum += p[i];
   }
   assert(sum > 0 && std::isfinite(sum));
-  std::int64_t rest = static_cast<std::int64_t>(whole_);
-  for (std::size_t i = 0; i < mass.size(); ++i) {
-    mass[i] = std::llround(p[i] / sum * whole_);
+  constexpr std::int64_t kWhole = std::int64_t{1} << kMassBits;
+  std::int64_t rest = kWhole;
+  std::size_t largest = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    mass[i] = static_cast<std::int64_t>(p[i] / sum * static_cast<double>(kWhole));
     rest -= mass[i];
+    if (mass[i] > mass[largest]) largest = i;
   }
-  *std::ranges::max_element(mass) += rest;
+  mass[largest] += rest;
 }
 
-/// Chooses sources and sinks, and perturbs their masses.
-void EmdSolver::set_problem() {
-  nodes_.clear();
-  left_.clear();
-  std::ranges::fill(node_of_source_cell_, -1);
-  std::ranges::fill(node_of_sink_cell_, -1);
-  const bool stays = cost_->is_metric();
-  for (std::size_t i = 0; i < p_.size(); ++i) {
-    const std::int64_t supply = p_[i] - (stays ? std::min(p_[i], q_[i]) : 0);
-    if (supply == 0) continue;
-    node_of_source_cell_[i] = static_cast<int>(nodes_.size());
-    nodes_.push_back({.cell = static_cast<int>(i)});
-    left_.push_back(supply * unit_ + 1);
+/// Takes p in. Its last tree stays where the sources do.
+void EmdSolver::set_sources(const double* p) {
+  const int n = cost_->cells();
+  last_p_.assign(p, p + n);
+  weigh(p, p_);
+  bool same = true;
+  std::size_t known = 0;
+  for (int i = 0; i < n; ++i) {
+    const bool was = known < sources_.size() && sources_[known].cell == i;
+    if (was) ++known;
+    same &= was == (p[i] > 0);
   }
-  sources_ = static_cast<int>(nodes_.size());
-  for (std::size_t i = 0; i < q_.size(); ++i) {
-    const std::int64_t demand = q_[i] - (stays ? std::min(p_[i], q_[i]) : 0);
-    if (demand == 0) continue;
-    node_of_sink_cell_[i] = static_cast<int>(nodes_.size());
-    nodes_.push_back({.cell = static_cast<int>(i)});
-    left_.push_back(demand * unit_);
+  if (same) return;
+  sources_.clear();
+  for (int i = 0; i < n; ++i) {
+    const int apart = n + static_cast<int>(sources_.size());
+    if (p[i] > 0) sources_.push_back({i, cost_->is_metric() ? i : apart});
   }
-  sinks_ = static_cast<int>(nodes_.size()) - sources_;
-  if (sources_ == 0) return;
-  left_.back() += sources_;
-  local_cost_.resize(static_cast<std::size_t>(sources_) * static_cast<std::size_t>(sinks_));
-  double* cost = local_cost_.data();
-  for (int s = 0; s < sources_; ++s) {
-    for (int t = 0; t < sinks_; ++t) *cost++ = (*cost_)(nodes_[s].cell, nodes_[sources_ + t].cell);
-  }
+  start();
 }
 
-double EmdSolver::arc_cost(int a, int b) const {
-  const int source = std::min(a, b);
-  const int sink = std::max(a, b) - sources_;
-  return local_cost_[std::int64_t{source} * sinks_ + sink];
-}
-
-void EmdSolver::attach(int child, int parent) {
-  Node& node = nodes_[child];
-  node.parent = parent;
-  node.previous = -1;
-  node.next = nodes_[parent].first_child;
-  if (node.next >= 0) nodes_[node.next].previous = child;
-  nodes_[parent].first_child = child;
-}
-
-void EmdSolver::detach(int child) {
-  const Node& node = nodes_[child];
-  if (node.previous >= 0) {
-    nodes_[node.previous].next = node.next;
-  } else {
-    nodes_[node.parent].first_child = node.next;
-  }
-  if (node.next >= 0) nodes_[node.next].previous = node.previous;
-}
-
-/// Fills the cheapest pairs first. Each step exhausts exactly one side, so the arcs form a tree.
-void EmdSolver::start_cheapest_first(const GroundDistance& distance) {
-  arcs_.clear();
-  const int n = distance.cells();
-  const std::size_t needed = nodes_.size() - 1;
-  for (const std::int32_t pair : distance.cheapest_first()) {
-    const int source = node_of_source_cell_[pair / n];
-    const int sink = node_of_sink_cell_[pair % n];
-    if (source < 0 || sink < 0 || left_[source] == 0 || left_[sink] == 0) continue;
-    const std::int64_t flow = std::min(left_[source], left_[sink]);
-    left_[source] -= flow;
-    left_[sink] -= flow;
-    arcs_.push_back({source, sink, flow});
-    if (arcs_.size() == needed) break;
-  }
-  assert(arcs_.size() == needed);
-
-  // An arc's neighbours in arcs_ by node: heads and chains of the two ends of every arc.
-  std::vector<int>& chain = stack_;
-  chain.assign(nodes_.size() + 2 * arcs_.size(), -1);
-  int* head = chain.data();
-  int* next = chain.data() + nodes_.size();
-  for (int a = 0; a < static_cast<int>(arcs_.size()); ++a) {
-    next[2 * a] = head[arcs_[a].source];
-    head[arcs_[a].source] = 2 * a;
-    next[2 * a + 1] = head[arcs_[a].sink];
-    head[arcs_[a].sink] = 2 * a + 1;
-  }
+/// All sinks hang from the heaviest source; of a metric these are all nodes, and no arc is cheaper
+/// than the potentials allow, because no detour is. Else every further source hangs from the sink
+/// that binds it first.
+void EmdSolver::start() {
+  const int n = cost_->cells();
+  const Source root = *std::ranges::max_element(
+      sources_, {}, [this](const Source& source) { return p_[source.cell]; });
+  const int count = n + (cost_->is_metric() ? 0 : static_cast<int>(sources_.size()));
+  nodes_.assign(static_cast<std::size_t>(count), {.parent = root.node});
+  nodes_[root.node].size = count;
+  flow_.assign(nodes_.size(), 0);
+  inside_.assign(nodes_.size(), 0);
   potential_.assign(nodes_.size(), 0);
-  std::vector<int> order{0};
-  order.reserve(nodes_.size());
-  for (std::size_t k = 0; k < order.size(); ++k) {
-    const int node = order[k];
-    for (int end = head[node]; end >= 0; end = next[end]) {
-      const Arc& arc = arcs_[end / 2];
-      const int child = end % 2 == 0 ? arc.sink : arc.source;
-      if (child == nodes_[node].parent) continue;
-      attach(child, node);
-      nodes_[child].flow = arc.flow;
-      nodes_[child].depth = nodes_[node].depth + 1;
-      potential_[child] = arc_cost(node, child) - potential_[node];
-      order.push_back(child);
-    }
+  order_.assign(1, root.node);
+  place_.resize(nodes_.size());
+  const double* const from_root = cost_->whole_costs(root.cell);
+  for (int t = 0; t < n; ++t) {
+    if (t == root.node) continue;
+    potential_[t] = -from_root[t];
+    order_.push_back(t);
+  }
+  if (!cost_->is_metric()) hang_sources(root.node);
+  for (std::size_t k = 0; k < order_.size(); ++k) place_[order_[k]] = static_cast<int>(k);
+}
+
+void EmdSolver::hang_sources(int root) {
+  const int n = cost_->cells();
+  for (const Source& source : sources_) {
+    if (source.node == root) continue;
+    const double* const costs = cost_->whole_costs(source.cell);
+    const double bound = least_sum(costs, potential_.data(), n);
+    int sink = 0;
+    while (costs[sink] + potential_[sink] != bound) ++sink;
+    potential_[source.node] = bound;
+    nodes_[source.node] = {.parent = sink, .is_source = true};
+    ++nodes_[sink].size;
+    order_.insert(std::ranges::find(order_, sink) + 1, source.node);
   }
 }
 
-/// Goes through the sources in turn and enters each one's best arc while any lowers the cost.
+/// Flows that carry p to q along the tree, negative ones too.
+void EmdSolver::set_flows() {
+  std::ranges::fill(flow_, 0);
+  for (std::size_t i = 0; i < q_.size(); ++i) flow_[i] = -q_[i];
+  for (const Source& source : sources_) flow_[source.node] += p_[source.cell];
+  for (std::size_t k = order_.size() - 1; k > 0; --k) {
+    const int v = order_[k];
+    flow_[nodes_[v].parent] += flow_[v];
+    if (!nodes_[v].is_source) flow_[v] = -flow_[v];
+  }
+}
+
 void EmdSolver::optimize() {
-  int source = 0;
-  for (int idle = 0; idle < sources_; ++idle, source = (source + 1) % sources_) {
-    const double* cost = local_cost_.data() + static_cast<std::ptrdiff_t>(source) * sinks_;
-    const double* sink_potential = potential_.data() + sources_;
-    const double own = potential_[source];
-    double best = -tolerance_;
-    int entering = -1;
-    for (int t = 0; t < sinks_; ++t) {
-      const double reduced = cost[t] - own - sink_potential[t];
-      if (reduced < best) {
-        best = reduced;
-        entering = t;
-      }
-    }
-    if (entering < 0) continue;
-    pivot(source, sources_ + entering, best);
-    idle = -1;
+  // The greatest violation first is fast; Bland's rule, the lowest number first, cannot cycle.
+  const int patience = 20 * static_cast<int>(nodes_.size());
+  for (pivots_ = 0;; ++pivots_) {
+    const int leaving = pivots_ > patience ? first_negative() : most_negative();
+    if (leaving < 0) return;
+    pivot(leaving);
   }
 }
 
-/// The arc source → sink enters. Flow goes round the cycle that it closes with the tree: along the
-/// way up from the sink and down to the source, arcs out of sinks' side lose what the entering
-/// gains.
-void EmdSolver::pivot(int source, int sink, double reduced_cost) {
-  ++pivots_;
-  std::int64_t most = std::numeric_limits<std::int64_t>::max();
+/// The node with the least flow to its parent, or −1 where none is negative.
+int EmdSolver::most_negative() const {
+  std::int64_t least = 0;
   int leaving = -1;
-  bool on_sink_side = false;
-  int a = source;
-  int b = sink;
-  while (a != b) {
-    const bool climb_source = nodes_[a].depth >= nodes_[b].depth;
-    const int node = climb_source ? a : b;
-    const bool loses = is_source(node) == climb_source;
-    if (loses && nodes_[node].flow < most) {
-      most = nodes_[node].flow;
-      leaving = node;
-      on_sink_side = !climb_source;
-    }
-    (climb_source ? a : b) = nodes_[node].parent;
+  for (int v = 0; v < static_cast<int>(flow_.size()); ++v) {
+    leaving = flow_[v] < least ? v : leaving;
+    least = std::min(least, flow_[v]);
   }
-  const int apex = a;
-  for (int node = source; node != apex; node = nodes_[node].parent) {
-    nodes_[node].flow += is_source(node) ? -most : most;
-  }
-  for (int node = sink; node != apex; node = nodes_[node].parent) {
-    nodes_[node].flow += is_source(node) ? most : -most;
-  }
-
-  // The subtree below the leaving arc hangs from the entering one: turn round the path between.
-  int node = on_sink_side ? sink : source;
-  int parent = on_sink_side ? source : sink;
-  const int top = node;
-  std::int64_t flow = most;
-  while (true) {
-    const int old_parent = nodes_[node].parent;
-    const std::int64_t old_flow = nodes_[node].flow;
-    detach(node);
-    attach(node, parent);
-    nodes_[node].flow = flow;
-    if (node == leaving) break;
-    parent = node;
-    node = old_parent;
-    flow = old_flow;
-  }
-  shift_subtree(top, on_sink_side ? -reduced_cost : reduced_cost);
+  return leaving;
 }
 
-/// Sources of the subtree gain the shift, sinks lose it; depths are counted anew.
-void EmdSolver::shift_subtree(int top, double source_shift) {
-  stack_.assign(1, top);
-  while (!stack_.empty()) {
-    const int node = stack_.back();
-    stack_.pop_back();
-    nodes_[node].depth = nodes_[nodes_[node].parent].depth + 1;
-    potential_[node] += is_source(node) ? source_shift : -source_shift;
-    for (int child = nodes_[node].first_child; child >= 0; child = nodes_[child].next) {
-      stack_.push_back(child);
-    }
+/// The same of the negative flow whose arc comes first by source, then sink.
+int EmdSolver::first_negative() const {
+  const auto arc = [this](int v) {
+    const int parent = nodes_[v].parent;
+    return nodes_[v].is_source ? std::pair(v, parent) : std::pair(parent, v);
+  };
+  int leaving = -1;
+  for (int v = 0; v < static_cast<int>(flow_.size()); ++v) {
+    if (flow_[v] < 0 && (leaving < 0 || arc(v) < arc(leaving))) leaving = v;
+  }
+  return leaving;
+}
+
+/// Of the arcs into the subtree (or out of it) the first that is least above the potentials.
+EmdSolver::Arc EmdSolver::entering_arc(std::span<const int> subtree, bool into_subtree) {
+  const int n = cost_->cells();
+  if (into_subtree) {
+    std::ranges::fill(open_, kInfinity);
+  } else {
+    std::copy_n(potential_.begin(), n, open_.begin());
+  }
+  for (const int v : subtree) {
+    inside_[v] = 1;
+    if (v < n) open_[v] = into_subtree ? potential_[v] : kInfinity;
+  }
+  Source from;
+  double bound = kInfinity;
+  Arc best{.reduced_cost = kInfinity};
+  for (const Source& source : sources_) {
+    if ((inside_[source.node] != 0) == into_subtree) continue;
+    const double least = least_sum(cost_->whole_costs(source.cell), open_.data(), n);
+    if (least - potential_[source.node] >= best.reduced_cost) continue;
+    best = {source.node, 0, least - potential_[source.node]};
+    from = source;
+    bound = least;
+  }
+  assert(best.reduced_cost >= 0 && best.reduced_cost < kInfinity);
+  const double* const costs = cost_->whole_costs(from.cell);
+  while (costs[best.sink] + open_[best.sink] != bound) ++best.sink;
+  for (const int v : subtree) inside_[v] = 0;
+  return best;
+}
+
+/// The arc above `leaving` has a negative flow: its subtree lacks mass, or has too much, and is
+/// hung where that costs least. All its potentials shift until the new arc is tight.
+void EmdSolver::pivot(int leaving) {
+  const auto subtree = std::span(order_).subspan(static_cast<std::size_t>(place_[leaving]),
+                                                 static_cast<std::size_t>(nodes_[leaving].size));
+  const bool lacks = nodes_[leaving].is_source;
+  const Arc arc = entering_arc(subtree, lacks);
+  const double shift = lacks ? -arc.reduced_cost : arc.reduced_cost;
+  for (const int v : subtree) potential_[v] += shift;
+  if (lacks) {
+    turn(leaving, arc.sink, arc.source, false);
+  } else {
+    turn(leaving, arc.source, arc.sink, true);
   }
 }
 
+/// Adds to what the subtree of each node from `v` up has, and so to what it sends up.
+void EmdSolver::add_upward(int v, std::int64_t supply, int size) {
+  const int root = order_[0];
+  for (;; v = nodes_[v].parent) {
+    nodes_[v].size += size;
+    if (v == root) return;
+    flow_[v] += nodes_[v].is_source ? supply : -supply;
+  }
+}
+
+/// Hangs the subtree of `leaving` by its node `first` from `parent`; `is_source`: of the new arc.
+void EmdSolver::turn(int leaving, int first, int parent, bool is_source) {
+  const int size = nodes_[leaving].size;
+  const std::int64_t supply = nodes_[leaving].is_source ? flow_[leaving] : -flow_[leaving];
+  add_upward(nodes_[leaving].parent, -supply, -size);
+
+  // Up the old path, each node takes over what was above it: all but its old subtree.
+  turned_.clear();
+  Node now{.parent = parent, .size = size, .is_source = is_source};
+  std::int64_t now_supply = supply;
+  const auto take = [this](int from, int to) {
+    turned_.insert(turned_.end(), order_.begin() + from, order_.begin() + to);
+  };
+  int taken = place_[first], taken_end = taken;
+  for (int v = first;;) {
+    const Node before = std::exchange(nodes_[v], now);
+    const std::int64_t flow = std::exchange(flow_[v], now.is_source ? now_supply : -now_supply);
+    take(place_[v], taken);
+    take(taken_end, place_[v] + before.size);
+    if (v == leaving) break;
+    taken = place_[v];
+    taken_end = taken + before.size;
+    now = {.parent = v, .size = size - before.size, .is_source = !before.is_source};
+    now_supply = supply - (before.is_source ? flow : -flow);
+    v = before.parent;
+  }
+  add_upward(parent, supply, size);
+  move_subtree(place_[leaving], place_[parent]);
+}
+
+/// Puts the turned subtree, which began at `from`, behind its new parent at `parent`.
+void EmdSolver::move_subtree(int from, int parent) {
+  const int size = static_cast<int>(turned_.size());
+  const auto order = order_.begin();
+  int first = from, to = parent + 1, last = parent + 1;
+  if (parent < from) {
+    std::copy_backward(order + to, order + from, order + from + size);
+    first = to;
+    last = from + size;
+  } else {
+    std::copy(order + from + size, order + last, order + from);
+    to = last - size;
+  }
+  std::ranges::copy(turned_, order + to);
+  for (int k = first; k < last; ++k) place_[order_[k]] = k;
+}
+
+/// Σ potential·supply, which at the optimum is Σ cost·flow.
 double EmdSolver::total_cost() const {
-  double total = 0;
-  for (int node = 1; node < static_cast<int>(nodes_.size()); ++node) {
-    total += static_cast<double>(nodes_[node].flow) * arc_cost(node, nodes_[node].parent);
+  Wide total = 0;
+  for (std::size_t i = 0; i < q_.size(); ++i) {
+    total -= Wide{static_cast<std::int64_t>(potential_[i])} * q_[i];
   }
-  return std::ldexp(total, -kMassBits);
+  for (const Source& source : sources_) {
+    total += Wide{static_cast<std::int64_t>(potential_[source.node])} * p_[source.cell];
+  }
+  return std::ldexp(static_cast<double>(total), -kMassBits - cost_->whole_bits());
 }
 
 }  // namespace flipscope

@@ -2,14 +2,16 @@
 //
 //   EMD(p, q) = min Σ f_ij·cost_ij   over f ≥ 0 with Σ_j f_ij = p_i/Σp and Σ_i f_ij = q_j/Σq
 //
-// Solved by the transportation simplex with a tree basis (Dantzig 1951; potentials u_i + v_j =
-// cost_ij on the tree). Masses are integers of 2^−62 of the whole, so flows are exact; they are
-// multiples of K > cells, plus 1 at each source and as much more at the last sink (Orden's
-// perturbation, 1956). No basis is degenerate then: every pivot lowers the cost, and no cycle is
-// possible. Where the cost is a metric, only (p − q)⁺ → (q − p)⁺ is carried.
+// Solved by the dual simplex on a tree basis (Dantzig 1951; potentials with y_i − y_j = cost_ij on
+// the tree and ≤ off it). Costs are fixed, so a tree that was optimal for one q keeps feasible
+// potentials for every other: only flows that turned negative are repaired, which for a q nearby
+// takes few pivots. Masses and costs are integers, so tests, flows and the total are exact: every
+// optimal tree has the same total, and the result does not depend on where the search began. Where
+// the cost is a metric, source and sink of a cell are one node: mass that both have stays.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "flipscope/score/ground_distance.h"
@@ -21,61 +23,60 @@ class EmdSolver {
  public:
   explicit EmdSolver(const GroundDistance& cost);
 
-  /// p and q hold cost.cells() numbers each, finite and not negative, not all zero. Exact to about
-  /// 1e-12 of the cost's diameter, whatever the instruction set. Does not depend on earlier calls.
+  /// p and q hold cost.cells() numbers each, finite and not negative, not all zero. Exact to 1e-12
+  /// of the cost's diameter, whatever the instruction set. Its value does not depend on earlier
+  /// calls; it is fast where p has mass in the cells where the last call's p had, and faster where
+  /// p is the same and q near.
   double operator()(const double* p, const double* q);
 
   /// Pivots of the last call.
   int pivots() const { return pivots_; }
 
  private:
-  /// Nodes are the sources, then the sinks. A basis is a tree: the arc to a node's parent carries
-  /// flow from the source among the two to the sink.
+  /// A node but the root hangs from its parent by an arc that leaves the source among the two.
   struct Node {
+    int parent = 0;
+    int size = 1;            ///< nodes of its subtree
+    bool is_source = false;  ///< of the arc to the parent
+  };
+  struct Source {
     int cell = 0;
-    int parent = -1;
-    int first_child = -1;
-    int next = -1;      ///< sibling
-    int previous = -1;  ///< sibling
-    int depth = 0;
-    std::int64_t flow = 0;  ///< on the arc to the parent
+    int node = 0;
   };
   struct Arc {
-    int source;
-    int sink;
-    std::int64_t flow;
+    int source = 0;  ///< node
+    int sink = 0;
+    double reduced_cost = 0;
   };
 
   void weigh(const double* p, std::vector<std::int64_t>& mass) const;
-  void set_problem();
-  void start_cheapest_first(const GroundDistance& distance);
+  void set_sources(const double* p);
+  void start();
+  void hang_sources(int root);
+  void set_flows();
   void optimize();
-  void pivot(int source, int sink, double reduced_cost);
+  int most_negative() const;
+  int first_negative() const;
+  Arc entering_arc(std::span<const int> subtree, bool into_subtree);
+  void pivot(int leaving);
+  void add_upward(int v, std::int64_t supply, int size);
+  void turn(int leaving, int first, int parent, bool is_source);
+  void move_subtree(int from, int parent);
   double total_cost() const;
 
-  bool is_source(int node) const { return node < sources_; }
-  double arc_cost(int a, int b) const;
-  void attach(int child, int parent);
-  void detach(int child);
-  void shift_subtree(int top, double source_shift);
-
   const GroundDistance* cost_;
-  std::int64_t unit_;  ///< K: masses are multiples of it
-  double whole_;       ///< all mass, in units
-  double tolerance_;   ///< a reduced cost above −tolerance is none
-  int sources_ = 0;
-  int sinks_ = 0;
   int pivots_ = 0;
-  std::vector<std::int64_t> p_;
-  std::vector<std::int64_t> q_;
-  std::vector<Node> nodes_;
-  std::vector<std::int64_t> left_;  ///< mass of each node that the start has not yet placed
-  std::vector<double> local_cost_;  ///< [source][sink]
-  std::vector<double> potential_;   ///< [node]
-  std::vector<int> node_of_source_cell_;
-  std::vector<int> node_of_sink_cell_;
-  std::vector<Arc> arcs_;
-  std::vector<int> stack_;
+  std::vector<double> last_p_;
+  std::vector<std::int64_t> p_, q_;   ///< [cell] in 2^−62 of the whole
+  std::vector<Source> sources_;       ///< cells where p is not 0
+  std::vector<Node> nodes_;           ///< sinks are the cells; further sources come behind them
+  std::vector<std::int64_t> flow_;    ///< [node] on the arc to its parent; of the root 0
+  std::vector<double> potential_;     ///< [node] integers
+  std::vector<int> order_;            ///< nodes, each before its subtree
+  std::vector<int> place_;            ///< [node] in that order
+  std::vector<std::uint8_t> inside_;  ///< [node] of the subtree that a pivot moves
+  std::vector<double> open_;          ///< [cell] its potential where it may be entered, else ∞
+  std::vector<int> turned_;           ///< that subtree in its new order
 };
 
 }  // namespace flipscope

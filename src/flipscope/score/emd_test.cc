@@ -101,6 +101,68 @@ TEST(Emd, DependsOnNoEarlierCall) {
   }
 }
 
+/// Few occupied cells, as a sensor's readings.
+std::vector<long long> sparse_masses(int n, int occupied, std::mt19937_64& random) {
+  std::vector<long long> masses(static_cast<std::size_t>(n));
+  for (int k = 0; k < occupied; ++k) masses[random() % n] += 1 + (long long)(random() % 500);
+  return masses;
+}
+
+/// Moves some mass of a few cells, at times all of it.
+void step(std::vector<long long>& masses, std::mt19937_64& random) {
+  for (int k = 0; k < 3; ++k) {
+    long long& mass = masses[random() % masses.size()];
+    mass = random() % 8 == 0 ? 0 : mass + (long long)(random() % 9);
+  }
+  ++masses[0];
+}
+
+Cells real(const std::vector<long long>& masses) {
+  return Cells(masses.begin(), masses.end());
+}
+
+TEST(Emd, WalksGiveTheBitsOfAFreshStart) {
+  std::mt19937_64 random(6);
+  for (const bool metric : {true, false}) {
+    const int n = 48;
+    Cells costs(n * n);
+    for (double& x : costs) x = double(random() % 100);
+    const GroundDistance cost = metric ? line(n) : GroundDistance("random", n, costs);
+    ASSERT_EQ(cost.is_metric(), metric);
+    EmdSolver walker(cost);
+    for (int start = 0; start < 20; ++start) {
+      const Cells p = real(sparse_masses(n, 1 + start, random));
+      std::vector<long long> q = sparse_masses(n, 40, random);
+      for (int k = 0; k < 100; ++k) {
+        step(q, random);
+        EmdSolver fresh(cost);
+        EXPECT_EQ(walker(p.data(), real(q).data()), fresh(p.data(), real(q).data()));
+      }
+    }
+  }
+}
+
+TEST(Emd, ANearDistributionTakesFewPivots) {
+  std::mt19937_64 random(7);
+  const int n = 48;
+  const GroundDistance cost = line(n);
+  EmdSolver emd(cost);
+  const Cells p = real(sparse_masses(n, 18, random));
+  Cells q(n);
+  for (double& x : q) x = double(1 + random() % 1000);
+  emd(p.data(), q.data());
+  const int cold = emd.pivots();
+  int warm = 0;
+  for (int k = 0; k < 10; ++k) {
+    q[random() % n] *= 1.01;
+    emd(p.data(), q.data());
+    warm += emd.pivots();
+  }
+  EXPECT_LT(warm, cold);
+  emd(p.data(), q.data());
+  EXPECT_EQ(emd.pivots(), 0);
+}
+
 #ifdef FLIPSCOPE_HAS_LEMON
 
 /// The same distance by LEMON's network simplex on integers: masses p_i·Σq and q_j·Σp, costs in
@@ -131,14 +193,17 @@ double emd_by_lemon(const GroundDistance& cost, const std::vector<long long>& p,
   return std::ldexp(double(simplex.totalCost()), -scale) / (double(sum_p) * double(sum_q));
 }
 
+void expect_agreement(EmdSolver& emd, const GroundDistance& cost, const std::vector<long long>& p,
+                      const std::vector<long long>& q, int scale) {
+  const double expected = emd_by_lemon(cost, p, q, scale);
+  EXPECT_NEAR(emd(real(p).data(), real(q).data()), expected, 1e-9 * expected + 1e-13);
+  EXPECT_LT(emd.pivots(), 100 * cost.cells());
+}
+
 void expect_agreement(const GroundDistance& cost, const std::vector<long long>& p,
                       const std::vector<long long>& q, int scale) {
   EmdSolver emd(cost);
-  const Cells real_p(p.begin(), p.end());
-  const Cells real_q(q.begin(), q.end());
-  const double expected = emd_by_lemon(cost, p, q, scale);
-  EXPECT_NEAR(emd(real_p.data(), real_q.data()), expected, 1e-9 * expected + 1e-13);
-  EXPECT_LT(emd.pivots(), 100 * cost.cells());
+  expect_agreement(emd, cost, p, q, scale);
 }
 
 GroundDistance random_points(int n, std::mt19937_64& random) {
@@ -205,6 +270,21 @@ TEST(EmdAgainstLemon, HundredsOfCells) {
   expect_agreement(cost, p, q, 30);
 }
 
+TEST(EmdAgainstLemon, WalksOfNeighbours) {
+  std::mt19937_64 random(8);
+  for (int round = 0; round < 40; ++round) {
+    const int n = 48;
+    const GroundDistance cost = random_points(n, random);
+    EmdSolver emd(cost);
+    const std::vector<long long> p = sparse_masses(n, 1 + round % 20, random);
+    std::vector<long long> q = sparse_masses(n, 100, random);
+    for (int k = 0; k < 100; ++k) {
+      step(q, random);
+      expect_agreement(emd, cost, p, q, 30);
+    }
+  }
+}
+
 TEST(EmdAgainstLemon, SensorReadings) {
   FLIPSCOPE_NEEDS_DATA(metric_file, "hgcal/hex_metric_48x48.csv");
   FLIPSCOPE_NEEDS_DATA(rows_file, "hgcal/CALQ_output.csv");
@@ -223,6 +303,18 @@ TEST(EmdAgainstLemon, SensorReadings) {
     ++compared;
   }
   EXPECT_EQ(compared, 400);
+
+  // One reading against a walk that starts at it and ends far from it.
+  std::mt19937_64 random(9);
+  EmdSolver emd(cost);
+  for (int r = 0; r < 20; ++r) {
+    if (empty(row(r))) continue;
+    std::vector<long long> q = row(r);
+    for (int k = 0; k < 100; ++k) {
+      step(q, random);
+      expect_agreement(emd, cost, row(r), q, 30);
+    }
+  }
 }
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "flipscope/model/array_file.h"
 #include "flipscope/numeric/error.h"
@@ -12,6 +11,7 @@ namespace flipscope {
 namespace {
 
 constexpr int kMostCells = 4096;
+constexpr int kWholeBits = 40;
 
 bool obeys_metric_laws(const GroundDistance& cost) {
   const int n = cost.cells();
@@ -32,6 +32,18 @@ bool obeys_metric_laws(const GroundDistance& cost) {
   return true;
 }
 
+/// Lowers each cost to that of its shortest detour: by a unit or so, what rounding spoiled.
+void take_detours(std::vector<double>& cost, int n) {
+  for (int k = 0; k < n; ++k) {
+    const double* const onward = cost.data() + std::int64_t{k} * n;
+    for (int i = 0; i < n; ++i) {
+      double* const direct = cost.data() + std::int64_t{i} * n;
+      const double first = direct[k];
+      for (int j = 0; j < n; ++j) direct[j] = std::min(direct[j], first + onward[j]);
+    }
+  }
+}
+
 }  // namespace
 
 GroundDistance::GroundDistance(const std::string& name, int cells, std::vector<double> cost)
@@ -45,11 +57,9 @@ GroundDistance::GroundDistance(const std::string& name, int cells, std::vector<d
   }
   diameter_ = cost_.empty() ? 0 : *std::ranges::max_element(cost_);
   is_metric_ = obeys_metric_laws(*this);
-  cheapest_first_.resize(cost_.size());
-  std::iota(cheapest_first_.begin(), cheapest_first_.end(), 0);
-  std::ranges::stable_sort(cheapest_first_, {}, [this](std::int32_t pair) {
-    return cost_[static_cast<std::size_t>(pair)];
-  });
+  if (diameter_ > 0) whole_bits_ = kWholeBits - std::ilogb(diameter_);
+  for (const double one : cost_) whole_.push_back(std::nearbyint(std::ldexp(one, whole_bits_)));
+  if (is_metric_) take_detours(whole_, cells_);
 }
 
 GroundDistance read_ground_distance(const std::string& path) {

@@ -20,15 +20,18 @@ class GroundDistance {
   /// Zero on the diagonal, symmetric, and no detour is shorter (to 1e-12 of the diameter). Mass
   /// that both sides share can then stay where it is.
   bool is_metric() const { return is_metric_; }
-  /// All pairs i·cells + j, cheapest first, ties in order.
-  const std::vector<std::int32_t>& cheapest_first() const { return cheapest_first_; }
+  /// The costs from cell i in whole units of 2^−whole_bits(), at least 2^40 to the diameter; of a
+  /// metric so that no detour is shorter, exactly.
+  const double* whole_costs(int i) const { return whole_.data() + std::int64_t{i} * cells_; }
+  int whole_bits() const { return whole_bits_; }
 
  private:
   int cells_;
   std::vector<double> cost_;
   double diameter_;
   bool is_metric_;
-  std::vector<std::int32_t> cheapest_first_;
+  int whole_bits_ = 0;
+  std::vector<double> whole_;
 };
 
 /// A square table from a .csv file (or any other array file). Throws Error naming it.

@@ -6,6 +6,7 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "flipscope/numeric/error.h"
 #include "flipscope/score/classification.h"
@@ -79,7 +80,7 @@ Scorer::Scorer(const ScoreSpec& spec, const Samples& samples, int values, Scorer
   }
   if (spec.kind == Kind::emd) {
     emd_ = std::move(options.emd);
-    solver_.emplace(emd_->cost);
+    solvers_.assign(kDecisionLanes, EmdSolver(emd_->cost));
     reference_.resize(static_cast<std::size_t>(emd_->cost.cells()));
     output_.resize(reference_.size());
   }
@@ -96,7 +97,7 @@ Scorer::Scorer(const Scorer& other)
       emd_(other.emd_),
       reference_(other.reference_),
       output_(other.output_) {
-  if (emd_) solver_.emplace(emd_->cost);
+  if (emd_) solvers_.assign(kDecisionLanes, EmdSolver(emd_->cost));
 }
 
 void Scorer::observe_golden(std::int64_t first, int samples, const float* golden, int lanes) {
@@ -117,28 +118,38 @@ void Scorer::observe_golden(std::int64_t first, int samples, const float* golden
 
 void Scorer::per_sample(std::int64_t first, int samples, const float* golden, const float* faulty,
                         int lanes, double* score) {
-  assert(samples <= lanes && lanes <= kDecisionLanes);
+  std::array<std::int64_t, kDecisionLanes> numbers;
+  std::iota(numbers.begin(), numbers.begin() + samples, first);
+  per_sample(SampleNumbers(numbers).first(static_cast<std::size_t>(samples)), golden, faulty, lanes,
+             score);
+}
+
+void Scorer::per_sample(std::span<const std::int64_t> samples, const float* golden,
+                        const float* faulty, int lanes, double* score) {
+  assert(samples.size() <= static_cast<std::size_t>(lanes) && lanes <= kDecisionLanes);
   if (is_decision(spec_.kind)) {
-    score_decisions(first, samples, golden, faulty, lanes, score);
+    score_decisions(samples, golden, faulty, lanes, score);
   } else if (spec_.kind == Kind::emd) {
-    score_emd(first, samples, golden, faulty, lanes, score);
+    score_emd(samples, golden, faulty, lanes, score);
   } else {
-    score_differences(first, samples, golden, faulty, lanes, score);
+    score_differences(samples, golden, faulty, lanes, score);
   }
-  for (int l = 0; l < samples; ++l) {
-    if (!counts_[static_cast<std::size_t>(first + l)]) score[l] = 0;
+  for (std::size_t l = 0; l < samples.size(); ++l) {
+    if (!counts_[static_cast<std::size_t>(samples[l])]) score[l] = 0;
   }
 }
 
-void Scorer::score_decisions(std::int64_t first, int samples, const float* golden,
-                             const float* faulty, int lanes, double* score) {
+void Scorer::score_decisions(SampleNumbers samples, const float* golden, const float* faulty,
+                             int lanes, double* score) {
   std::array<std::int32_t, kDecisionLanes> expected{};
   std::array<std::uint8_t, kDecisionLanes> broken;
   find_non_finite(faulty, values_, lanes, broken.data());
   if (labels_.empty()) {
     decide(golden, values_, lanes, expected.data());
   } else {
-    std::copy_n(labels_.begin() + first, samples, expected.begin());
+    for (std::size_t l = 0; l < samples.size(); ++l) {
+      expected[l] = labels_[static_cast<std::size_t>(samples[l])];
+    }
   }
   std::array<std::uint8_t, kDecisionLanes> right;
   if (spec_.kind == Kind::topk) {
@@ -148,26 +159,26 @@ void Scorer::score_decisions(std::int64_t first, int samples, const float* golde
     decide(faulty, values_, lanes, decision.data());
     for (int l = 0; l < lanes; ++l) right[l] = decision[l] == expected[l] ? 1 : 0;
   }
-  for (int l = 0; l < samples; ++l) {
+  for (std::size_t l = 0; l < samples.size(); ++l) {
     const bool is_right = right[l] && !broken[l];
     score[l] = is_right == (spec_.kind == Kind::accuracy) ? 1 : 0;
   }
 }
 
-void Scorer::score_differences(std::int64_t first, int samples, const float* golden,
-                               const float* faulty, int lanes, double* score) const {
-  std::fill_n(score, samples, 0.0);
+void Scorer::score_differences(SampleNumbers samples, const float* golden, const float* faulty,
+                               int lanes, double* score) const {
+  std::fill_n(score, samples.size(), 0.0);
   for (int v = 0; v < values_; ++v) {
     const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(v) * lanes;
-    for (int l = 0; l < samples; ++l) {
+    for (std::size_t l = 0; l < samples.size(); ++l) {
       const float target = targets_.empty()
                                ? golden[row + l]
-                               : targets_[static_cast<std::size_t>((first + l) * values_ + v)];
+                               : targets_[static_cast<std::size_t>(samples[l] * values_ + v)];
       const double difference = static_cast<double>(faulty[row + l]) - static_cast<double>(target);
       score[l] += spec_.kind == Kind::mse ? difference * difference : std::abs(difference);
     }
   }
-  for (int l = 0; l < samples; ++l) score[l] /= values_;
+  for (std::size_t l = 0; l < samples.size(); ++l) score[l] /= values_;
 }
 
 bool Scorer::reference_cells(std::int64_t sample, const float* golden, int lane, int lanes,
@@ -193,20 +204,22 @@ bool Scorer::output_cells(const float* out, int lane, int lanes, double* cells) 
   return sum > 0 && std::isfinite(sum);
 }
 
-void Scorer::score_emd(std::int64_t first, int samples, const float* golden, const float* faulty,
-                       int lanes, double* score) {
+void Scorer::score_emd(SampleNumbers samples, const float* golden, const float* faulty, int lanes,
+                       double* score) {
   std::array<std::uint8_t, kDecisionLanes> broken;
   find_non_finite(faulty, values_, lanes, broken.data());
-  for (int l = 0; l < samples; ++l) {
-    if (!counts_[static_cast<std::size_t>(first + l)]) continue;
-    if (!reference_cells(first + l, golden, l, lanes, reference_.data())) {
+  for (int l = 0; l < static_cast<int>(samples.size()); ++l) {
+    const std::int64_t sample = samples[static_cast<std::size_t>(l)];
+    if (!counts_[static_cast<std::size_t>(sample)]) continue;
+    if (!reference_cells(sample, golden, l, lanes, reference_.data())) {
       score[l] = -1;
     } else if (broken[l]) {
       score[l] = emd_->cost.diameter();
     } else if (!output_cells(faulty, l, lanes, output_.data())) {
       score[l] = emd_->fkeras_sentinels ? -0.5 : emd_->cost.diameter();
     } else {
-      score[l] = (*solver_)(reference_.data(), output_.data());
+      EmdSolver& solver = solvers_[static_cast<std::size_t>(sample) % solvers_.size()];
+      score[l] = solver(reference_.data(), output_.data());
     }
   }
 }

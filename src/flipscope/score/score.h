@@ -71,8 +71,13 @@ class Scorer {
   /// Decides which samples of a block count. To be called for every block before it is scored.
   void observe_golden(std::int64_t first, int samples, const float* golden, int lanes);
 
-  /// score[i] of sample first + i; 0 for a sample that does not count. To get golden scores, pass
-  /// the golden output twice.
+  /// score[l] of sample samples[l], whose outputs are in lane l; 0 for a sample that does not
+  /// count. To get golden scores, pass the golden output twice. A sample's score is found faster
+  /// where the last one of the same sample was of a similar output.
+  void per_sample(std::span<const std::int64_t> samples, const float* golden, const float* faulty,
+                  int lanes, double* score);
+
+  /// The same of the samples first, first + 1, …
   void per_sample(std::int64_t first, int samples, const float* golden, const float* faulty,
                   int lanes, double* score);
 
@@ -85,12 +90,14 @@ class Scorer {
   double reduce(std::span<const double> leaf_sums) const;
 
  private:
-  void score_decisions(std::int64_t first, int samples, const float* golden, const float* faulty,
-                       int lanes, double* score);
-  void score_differences(std::int64_t first, int samples, const float* golden, const float* faulty,
-                         int lanes, double* score) const;
-  void score_emd(std::int64_t first, int samples, const float* golden, const float* faulty,
-                 int lanes, double* score);
+  using SampleNumbers = std::span<const std::int64_t>;
+
+  void score_decisions(SampleNumbers samples, const float* golden, const float* faulty, int lanes,
+                       double* score);
+  void score_differences(SampleNumbers samples, const float* golden, const float* faulty, int lanes,
+                         double* score) const;
+  void score_emd(SampleNumbers samples, const float* golden, const float* faulty, int lanes,
+                 double* score);
   /// Brings the cells of a sample into `cells`; false where they are all 0.
   bool reference_cells(std::int64_t sample, const float* golden, int lane, int lanes,
                        double* cells) const;
@@ -104,7 +111,7 @@ class Scorer {
   bool only_correct_;
   std::vector<std::uint8_t> counts_;
   std::optional<EmdSettings> emd_;
-  std::optional<EmdSolver> solver_;
+  std::vector<EmdSolver> solvers_;  ///< a sample's is number sample mod kDecisionLanes
   std::vector<double> reference_;
   std::vector<double> output_;
 };

@@ -1,0 +1,318 @@
+#include "flipscope/engine/stage.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "flipscope/engine/code_steps.h"
+#include "flipscope/engine/program.h"
+#include "flipscope/ops/convolution.h"
+#include "flipscope/ops/dot.h"
+#include "flipscope/ops/index.h"
+
+namespace flipscope {
+namespace {
+
+/// How often a value is read, by nodes or as an output of the graph.
+std::vector<int> count_readers(const Graph& graph) {
+  std::vector<int> readers(graph.values.size(), 0);
+  for (const Node& node : graph.nodes) {
+    for (const Input& input : node.inputs) {
+      if (input.kind == Input::Kind::value) ++readers[input.id];
+    }
+  }
+  for (int output : graph.outputs) ++readers[output];
+  return readers;
+}
+
+class StageFinder {
+ public:
+  explicit StageFinder(const Program& program)
+      : program_(program), graph_(*program.graph), readers_(count_readers(graph_)) {
+    reader_.resize(graph_.values.size(), -1);
+    maker_.resize(graph_.values.size(), -1);
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+      maker_[graph_.nodes[n].output] = static_cast<int>(n);
+      for (const Input& input : graph_.nodes[n].inputs) {
+        if (input.kind == Input::Kind::value) reader_[input.id] = static_cast<int>(n);
+      }
+    }
+  }
+
+  std::optional<Stage> at(int head) const {
+    const Node& node = graph_.nodes[head];
+    const Accumulation* sum = accumulation(node.op);
+    if (!sum || sum->rescale.empty() || node.inputs[1].kind != Input::Kind::constant) return {};
+    if (node.inputs[0].kind != Input::Kind::value) return {};
+    if (node.inputs.size() > 2 && node.inputs[2].kind == Input::Kind::value) return {};
+    Stage stage{.nodes = {head}, .head = head, .input = node.inputs[0].id, .rescale = sum->rescale};
+    const bool laid_out =
+        std::holds_alternative<Convolution>(node.op)
+            ? lay_out_convolution(stage)
+            : std::holds_alternative<MatrixProduct>(node.op) && lay_out_product(stage);
+    if (!laid_out || !pack_weights(stage)) return {};
+    stage.output = node.output;
+    find_chain(stage);
+    return stage;
+  }
+
+ private:
+  bool lay_out_convolution(Stage& stage) const {
+    const Node& node = graph_.nodes[stage.head];
+    const auto& op = std::get<Convolution>(node.op);
+    const Input& x = node.inputs[0];
+    const Shape& w = node.inputs[1].shape;
+    const Shape& y = graph_.values[node.output].shape;
+    if (op.groups != 1 || x.shape[0] != 1 || x.shape != graph_.values[x.id].shape) return false;
+    const auto in = packed_shape(graph_.values[x.id]);
+    if (!in) return false;
+    stage.in = *in;
+    stage.channels = y[1];
+    stage.plane = strides_of(y)[1];
+    stage.kernel = strides_of(w)[1];
+    stage.reads = tap_positions(op, x.shape, w, y);
+    return true;
+  }
+
+  /// A product of one row: a convolution whose kernel covers the input's whole plane. Its row may
+  /// be a rearrangement of a value that nothing else reads in that order.
+  bool lay_out_product(Stage& stage) const {
+    const Node& node = graph_.nodes[stage.head];
+    const Input& x = node.inputs[0];
+    const Shape& w = node.inputs[1].shape;
+    if (w.size() != 2 || element_count(x.shape) != w[0]) return false;
+    if (node.inputs.size() > 2 && node.inputs[2].kind == Input::Kind::constant &&
+        element_count(node.inputs[2].shape) != w[1]) {
+      return false;
+    }
+    const int made = maker_[x.id];
+    const auto* move = made < 0 ? nullptr : std::get_if<Rearrange>(&graph_.nodes[made].op);
+    if (move && graph_.nodes[made].inputs.size() == 1 && readers_[x.id] == 1) {
+      const Input& from = graph_.nodes[made].inputs[0];
+      if (from.kind == Input::Kind::value &&
+          move->source.size() == static_cast<std::size_t>(w[0])) {
+        stage.input = from.id;
+        stage.source = move->source;
+        stage.nodes.insert(stage.nodes.begin(), made);
+      }
+    }
+    if (stage.source.empty()) {
+      for (std::int64_t i = 0; i < w[0]; ++i) stage.source.push_back(static_cast<std::int32_t>(i));
+    }
+    const auto in = packed_shape(graph_.values[stage.input]);
+    if (!in) return false;
+    std::vector<bool> used(in->channels * in->plane, false);
+    for (std::int32_t source : stage.source) {
+      if (source < 0 || used[source]) return false;
+      used[source] = true;
+    }
+    stage.in = *in;
+    stage.channels = w[1];
+    stage.kernel = in->plane;
+    for (std::int64_t k = 0; k < stage.kernel; ++k) {
+      stage.reads.push_back(static_cast<std::int32_t>(k));
+    }
+    return true;
+  }
+
+  /// Weights, biases and patterns of taps; false where a weight is no signed byte.
+  bool pack_weights(Stage& stage) const {
+    const Node& node = graph_.nodes[stage.head];
+    stage.rows = (stage.channels + kPack - 1) / kPack * kPack;
+    const std::int64_t words = stage.in.groups() * stage.kernel;
+    stage.weights.assign(stage.rows * words, 0);
+    const std::vector<double>& w = program_.wide[node.inputs[1].id];
+    for (std::size_t i = 0; i < w.size(); ++i) {
+      if (w[i] != std::nearbyint(w[i]) || w[i] < -128 || w[i] > 127) return false;
+      stage.negatable = stage.negatable && w[i] > -128;
+      const Stage::Place at = stage.place_of(static_cast<std::int64_t>(i));
+      const auto byte = static_cast<std::uint8_t>(static_cast<int>(w[i]));
+      std::int32_t& word =
+          stage.weights[(at.row / kPack * words + at.channel / kPack * stage.kernel + at.tap) *
+                            kPack +
+                        at.row % kPack];
+      word |= static_cast<std::int32_t>(std::uint32_t{byte} << (8 * (at.channel % kPack)));
+    }
+    find_patterns(stage);
+    invert_reads(stage);
+    std::vector<double> bias(stage.rows, 0.0);
+    if (node.inputs.size() > 2 && node.inputs[2].kind == Input::Kind::constant) {
+      const std::vector<double>& b = program_.wide[node.inputs[2].id];
+      for (std::int64_t r = 0; r < stage.channels; ++r) {
+        bias[r] = b[b.size() == 1 ? 0 : r];
+        if (bias[r] != std::nearbyint(bias[r])) return false;
+      }
+    }
+    const double most = largest_sum(stage, bias);
+    if (most >= 2147483648.0) return false;
+    stage.bound = static_cast<std::int64_t>(most);
+    for (TapPattern& pattern : stage.patterns) {
+      for (std::int64_t row = 0; row < stage.rows; ++row) {
+        std::int64_t sum = 0;
+        for (std::int32_t k : pattern.kernel) {
+          const std::int32_t word = stage.weights[(row / kPack * words + k) * kPack + row % kPack];
+          for (int b = 0; b < kPack; ++b) sum += static_cast<std::int8_t>(word >> (8 * b));
+        }
+        pattern.start.push_back(static_cast<std::int32_t>(static_cast<std::int64_t>(bias[row]) -
+                                                          stage.in.byte_offset * sum));
+      }
+    }
+    return true;
+  }
+
+  void find_patterns(Stage& stage) const {
+    std::map<std::vector<std::int32_t>, std::int32_t> known;
+    for (std::int64_t p = 0; p < stage.plane; ++p) {
+      std::vector<std::int32_t> places, taps;
+      for (std::int64_t k = 0; k < stage.kernel; ++k) {
+        const std::int32_t place = stage.reads[k * stage.plane + p];
+        if (place < 0) continue;
+        places.push_back(place);
+        taps.push_back(static_cast<std::int32_t>(k));
+      }
+      const std::int32_t anchor = places.empty() ? 0 : places.front();
+      std::vector<std::int32_t> key = taps;
+      for (std::int32_t& place : places) key.push_back(place -= anchor);
+      const auto [entry, is_new] =
+          known.try_emplace(key, static_cast<std::int32_t>(stage.patterns.size()));
+      if (is_new) stage.patterns.push_back(spread(stage, places, taps));
+      stage.pattern.push_back(entry->second);
+      stage.anchor.push_back(anchor);
+    }
+  }
+
+  static void invert_reads(Stage& stage) {
+    std::vector<std::vector<std::int32_t>> readers(stage.in.plane);
+    for (std::size_t i = 0; i < stage.reads.size(); ++i) {
+      const auto position = static_cast<std::int32_t>(static_cast<std::int64_t>(i) % stage.plane);
+      if (stage.reads[i] >= 0) readers[stage.reads[i]].push_back(position);
+    }
+    for (const std::vector<std::int32_t>& own : readers) {
+      stage.read_from.push_back(static_cast<std::int32_t>(stage.read_by.size()));
+      stage.read_by.insert(stage.read_by.end(), own.begin(), own.end());
+    }
+    stage.read_from.push_back(static_cast<std::int32_t>(stage.read_by.size()));
+  }
+
+  static TapPattern spread(const Stage& stage, const std::vector<std::int32_t>& places,
+                           const std::vector<std::int32_t>& taps) {
+    TapPattern pattern{.taps = static_cast<std::int64_t>(taps.size())};
+    for (std::int64_t g = 0; g < stage.in.groups(); ++g) {
+      for (std::size_t t = 0; t < taps.size(); ++t) {
+        pattern.place.push_back(static_cast<std::int32_t>(g * stage.in.plane + places[t]));
+        pattern.kernel.push_back(static_cast<std::int32_t>(g * stage.kernel + taps[t]));
+      }
+    }
+    return pattern;
+  }
+
+  /// The largest |sum|, of bytes or of codes, with kStageChanges weights changed.
+  static double largest_sum(const Stage& stage, const std::vector<double>& bias) {
+    const std::int64_t words = stage.in.groups() * stage.kernel;
+    double most = 0;
+    for (std::int64_t row = 0; row < stage.rows; ++row) {
+      double sum = std::abs(bias[row]);
+      for (std::int64_t k = 0; k < words; ++k) {
+        const std::int32_t word = stage.weights[(row / kPack * words + k) * kPack + row % kPack];
+        for (int b = 0; b < kPack; ++b) {
+          sum += 255.0 * std::abs(static_cast<std::int8_t>(word >> (8 * b)));
+        }
+      }
+      most = std::max(most, sum);
+    }
+    return 2 * most + kStageChanges * 255.0 * 256.0;
+  }
+
+  /// Follows the sums to the next codes, where every node on the way is a part of a chain that
+  /// nothing else reads.
+  void find_chain(Stage& stage) const {
+    CodeChain chain{.rescale = stage.rescale, .channels = stage.channels};
+    int value = stage.output;
+    while (readers_[value] == 1 && reader_[value] >= 0) {
+      const int next = reader_[value];
+      if (!may_join_chain(graph_, graph_.nodes[next], value)) return;
+      chain.nodes.push_back(next);
+      value = graph_.nodes[next].output;
+      if (!std::holds_alternative<Quantize>(graph_.nodes[next].op)) continue;
+      const auto out = packed_shape(graph_.values[value]);
+      if (!out || out->plane != stage.plane || out->channels != stage.channels) return;
+      auto steps = fit_code_steps(program_, chain, stage.bound, out->byte_offset);
+      if (!steps) return;
+      stage.out = *out;
+      stage.writes_codes = true;
+      stage.last = std::move(steps->last);
+      stage.steps = std::move(steps->steps);
+      stage.steps.resize(stage.rows);
+      stage.nodes.insert(stage.nodes.end(), chain.nodes.begin(), chain.nodes.end());
+      stage.output = value;
+      return;
+    }
+  }
+
+  const Program& program_;
+  const Graph& graph_;
+  std::vector<int> readers_;
+  std::vector<int> reader_;  ///< [value] the last node that reads it
+  std::vector<int> maker_;   ///< [value]
+};
+
+}  // namespace
+
+std::optional<PackedShape> packed_shape(const Value& value) {
+  const NumberFormat& format = value.encoding.format;
+  if (!value.holds_codes || value.encoding.zero_point.size() != 1) return {};
+  if (value.shape.size() < 2 || value.shape[0] != 1) return {};
+  if (format.kind != NumberFormat::Kind::integer && format.kind != NumberFormat::Kind::bipolar) {
+    return {};
+  }
+  // A struck code may be any word of the format, also one that the quantizer never gives.
+  NumberFormat whole = format;
+  whole.narrow = false;
+  const double zero = value.encoding.zero_point[0];
+  const double low = lowest(whole) - zero, high = highest(whole) - zero;
+  if (std::max(high, high - low) > 255 || low != std::nearbyint(low)) return {};
+  return PackedShape{.channels = value.shape[1],
+                     .plane = strides_of(value.shape)[1],
+                     .byte_offset = static_cast<int>(std::max(0.0, -low))};
+}
+
+Stage::Place Stage::place_of(std::int64_t element) const {
+  if (source.empty()) {
+    const std::int64_t row_size = in.channels * kernel;
+    return {element / row_size, element % row_size / kernel, element % kernel};
+  }
+  const std::int64_t from = source[element / channels];
+  return {element % channels, from / in.plane, from % in.plane};
+}
+
+Positions Stage::affected(const Positions& places) const {
+  if (places.empty()) return {};
+  Positions positions;
+  for (std::int32_t place : places) {
+    positions.insert(positions.end(), read_by.begin() + read_from[place],
+                     read_by.begin() + read_from[place + 1]);
+  }
+  std::sort(positions.begin(), positions.end());
+  positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
+  if (2 * std::ssize(positions) > plane) positions.clear();
+  return positions;
+}
+
+int Stage::weight_at(std::int64_t row, std::int64_t channel, std::int64_t tap) const {
+  const std::int64_t words = in.groups() * kernel;
+  const std::int32_t word =
+      weights[(row / kPack * words + channel / kPack * kernel + tap) * kPack + row % kPack];
+  return static_cast<std::int8_t>(word >> (8 * (channel % kPack)));
+}
+
+std::vector<Stage> find_stages(const Program& program) {
+  const StageFinder finder(program);
+  std::vector<Stage> stages;
+  for (std::size_t n = 0; n < program.graph->nodes.size(); ++n) {
+    if (auto stage = finder.at(static_cast<int>(n))) stages.push_back(std::move(*stage));
+  }
+  return stages;
+}
+
+}  // namespace flipscope

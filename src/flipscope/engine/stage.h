@@ -1,0 +1,86 @@
+// A stage: an affine layer on codes of one byte, with all that follows it up to the next codes.
+//
+// Between stages values lie packed (ops/packed_kernels.h); what a stage computes inside, sums and
+// normalized numbers, is never written to memory. Other nodes see the same values as numbers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "flipscope/engine/ranges.h"
+#include "flipscope/model/graph.h"
+#include "flipscope/ops/packed_kernels.h"
+
+namespace flipscope {
+
+struct Program;
+
+/// A value [1,C,plane…] whose codes fit bytes.
+struct PackedShape {
+  std::int64_t channels = 0;
+  std::int64_t plane = 1;
+  int byte_offset = 0;  ///< stored byte − centered code
+
+  std::int64_t groups() const { return (channels + kPack - 1) / kPack; }
+  std::int64_t bytes(int lanes) const { return groups() * plane * lanes * kPack; }
+};
+
+/// Nothing where the value's codes are no bytes with one zero point.
+std::optional<PackedShape> packed_shape(const Value& value);
+
+/// The taps that exist at some output positions (others fall on padding).
+struct TapPattern {
+  std::int64_t taps = 0;             ///< of one group of input channels
+  std::vector<std::int32_t> place;   ///< [group][tap] in the packed input, from the first tap's
+  std::vector<std::int32_t> kernel;  ///< [group][tap] word of the weights, group·kernel + tap
+  std::vector<std::int32_t> start;   ///< [row] bias, less what the byte offset adds
+};
+
+/// Most weights of a stage that may be struck at once; its sums are bounded with so many changed.
+inline constexpr int kStageChanges = 64;
+
+struct Stage {
+  std::vector<int> nodes;  ///< in order: perhaps a Rearrange, the affine head, and the rest
+  int head = -1;
+  int input = -1;   ///< value that the stage reads
+  int output = -1;  ///< value that it writes
+  PackedShape in;
+  PackedShape out;                      ///< where it writes codes
+  bool writes_codes = false;            ///< else float32 numbers: sums times `rescale`
+  std::int64_t rows = 0;                ///< output channels, a multiple of kPack
+  std::int64_t channels = 0;            ///< the real ones
+  std::int64_t plane = 1;               ///< output positions
+  std::int64_t kernel = 1;              ///< taps of one channel
+  std::vector<std::int32_t> reads;      ///< [tap][position] place in the input's plane, or −1
+  std::vector<std::int32_t> read_by;    ///< output positions that read each place, place by place
+  std::vector<std::int32_t> read_from;  ///< [place] where its positions begin, and the total
+  std::vector<TapPattern> patterns;
+  std::vector<std::int32_t> pattern;  ///< [position]
+  std::vector<std::int32_t> anchor;   ///< [position] place of the first tap
+  std::vector<std::int32_t> weights;  ///< packed words, [row/4][group·kernel + tap][row%4]
+  std::vector<std::int32_t>
+      source;                      ///< of a matrix product: element of `input` for each of its rows
+  std::vector<std::int32_t> last;  ///< the steps' tables
+  std::vector<CodeStep> steps;     ///< [row]
+  std::vector<double> rescale;
+  std::int64_t bound = 0;  ///< of |sum|, with kStageChanges weights changed
+  bool negatable = true;   ///< no weight is −128
+
+  /// Where element i of the head's weights acts.
+  struct Place {
+    std::int64_t row, channel, tap;
+  };
+  Place place_of(std::int64_t element) const;
+
+  /// Output positions that read any of these places of the input's plane.
+  Positions affected(const Positions& places) const;
+
+  /// The signed byte that meets `channel` at `tap` in `row`.
+  int weight_at(std::int64_t row, std::int64_t channel, std::int64_t tap) const;
+};
+
+/// All stages of a program, in order of their first nodes.
+std::vector<Stage> find_stages(const Program& program);
+
+}  // namespace flipscope

@@ -1,0 +1,144 @@
+#include "flipscope/engine/stage.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "flipscope/engine/faulty_run.h"
+#include "flipscope/engine/random_network.h"
+#include "flipscope/engine/stage_run.h"
+
+namespace flipscope {
+namespace {
+
+/// Convolution → normalization → relu → quantizer, twice, and a dense layer, with weights of 8 bits
+/// and some of −128.
+Graph two_stage_network(std::uint64_t seed, const Encoding& activation, double scale) {
+  Random random(seed, 2);
+  GraphBuilder builder("stages", Layout::channel_first);
+  const auto tensor = [&](const Shape& shape, double low, double high) {
+    Tensor t{.shape = shape, .data = {}};
+    for (std::int64_t i = 0; i < element_count(shape); ++i) {
+      t.data.push_back(static_cast<float>(low + random.uniform() * (high - low)));
+    }
+    return t;
+  };
+  const auto quantized = [&](const std::string& name, const Shape& shape) {
+    Encoding encoding{.format = integer_format(8)};
+    encoding.scale = {scale};
+    return builder.fake_quantize(
+        name + "_q", builder.initializer(name, tensor(shape, -129 * scale, 127 * scale)), encoding,
+        true);
+  };
+  Symbol x = builder.fake_quantize("in", builder.add_input("x", {1, 3, 6, 5}), activation, true);
+  for (int k = 0; k < 2; ++k) {
+    const std::string name = "conv" + std::to_string(k);
+    const std::int64_t channels = 5 + 4 * k, from = x.shape[1];
+    const Convolution op{
+        .stride = {1, 1 + k}, .dilation = {1, 1}, .pad_begin = {1, 1}, .pad_end = {1, 0}};
+    x = builder.add(name, op, {x, quantized(name + ".weight", {channels, from, 3, 2})});
+    x = builder.add(name + ".bn", BatchNormalization{},
+                    {x, builder.initializer(name + ".gamma", tensor({channels}, -1, 1)),
+                     builder.initializer(name + ".beta", tensor({channels}, -1, 1)),
+                     builder.initializer(name + ".mean", tensor({channels}, -1, 1)),
+                     builder.initializer(name + ".var", tensor({channels}, 1, 9))});
+    if (k == 0) x = builder.add("relu", Unary{UnaryFunction::relu}, {x});
+    x = builder.fake_quantize(name + ".act", x, activation, true);
+  }
+  const std::int64_t inner = element_count(x.shape);
+  x = builder.reshape(x, {1, inner});
+  x = builder.add("fc", MatrixProduct{}, {x, quantized("fc.weight", {inner, 3})});
+  Graph graph = builder.finish("stages", {x}, {"y"});
+  lower(graph);
+  return graph;
+}
+
+Encoding affine(int bits, bool is_signed, double scale, double zero) {
+  Encoding encoding{.format = integer_format(bits, is_signed)};
+  encoding.scale = {scale};
+  encoding.zero_point = {zero};
+  return encoding;
+}
+
+/// Pairs whose outputs differ between the difference and the whole network.
+int differing_pairs(const Graph& graph, const std::vector<float>& inputs, int samples, int faults,
+                    int words) {
+  const Program program(graph);
+  const Block golden = run_golden(program, inputs.data(), 0, samples);
+  const FaultSpace space(graph, {.parts = {Part::weights, Part::normalization, Part::activations}});
+  FaultyRun difference(program, space), whole(program, space, Method::whole);
+  Random draw(7, 3);
+  int differing = 0;
+  for (int k = 0; k < faults; ++k) {
+    Fault fault{FaultEffect::flip, {}};
+    for (int w = 0; w < words; ++w) fault.sites.push_back(space.site(draw.below(space.size())));
+    std::sort(fault.sites.begin(), fault.sites.end());
+    fault.sites.erase(std::unique(fault.sites.begin(), fault.sites.end()), fault.sites.end());
+    const float* a = difference(golden, fault);
+    const float* b = whole(golden, fault);
+    const std::int64_t outputs = element_count(graph.values[graph.outputs[0]].shape);
+    for (int lane = 0; lane < samples; ++lane) {
+      bool equal = true;
+      for (std::int64_t o = 0; o < outputs; ++o) {
+        const float x = a[o * golden.lanes + lane], y = b[o * golden.lanes + lane];
+        equal = equal && (std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y) ||
+                          (std::isnan(x) && std::isnan(y)));
+      }
+      differing += equal ? 0 : 1;
+    }
+  }
+  return differing;
+}
+
+const Encoding kActivations[] = {
+    fixed_point(8, 2, false),   fixed_point(8, 2, true),      fixed_point(4, 1, false),
+    affine(8, false, 0.03, 0),  affine(8, false, 0.037, 113), affine(8, true, 0.021, -128),
+    affine(8, true, 0.0173, 5), affine(3, true, 0.4, 0),      Encoding{.format = bipolar_format()},
+};
+
+TEST(Stage, ServesEveryEncodingOfAByte) {
+  int index = 0;
+  for (const Encoding& activation : kActivations) {
+    for (double scale : {0.0078125, 0.0091}) {
+      const Graph graph = two_stage_network(index, activation, scale);
+      const Program program(graph);
+      ASSERT_EQ(program.stages->size(), 3u) << to_string(activation);
+      EXPECT_TRUE((*program.stages)[0].writes_codes) << to_string(activation) << " " << scale;
+      EXPECT_TRUE((*program.stages)[1].writes_codes) << to_string(activation) << " " << scale;
+      EXPECT_FALSE((*program.stages)[2].writes_codes);
+      std::vector<float> inputs(element_count(graph.values[graph.inputs[0]].shape) * 40);
+      Random random(index, 4);
+      for (float& x : inputs) x = static_cast<float>(random.uniform() * 8 - 4);
+      for (int words : {1, 3}) {
+        EXPECT_EQ(differing_pairs(graph, inputs, 40, 400, words), 0) << to_string(activation);
+      }
+      ++index;
+    }
+  }
+}
+
+TEST(Stage, ACodeThatIsNoNumberLeavesItToTheOtherOperators) {
+  const Graph graph = two_stage_network(1, kActivations[0], 0.0078125);
+  std::vector<float> inputs(element_count(graph.values[graph.inputs[0]].shape) * 16, 0.5f);
+  inputs[100] = std::numeric_limits<float>::quiet_NaN();
+  const Program program(graph);
+  const Block golden = run_golden(program, inputs.data(), 0, 16);
+  EXPECT_TRUE(golden.packed[(*program.stages)[0].input].empty());
+  EXPECT_EQ(differing_pairs(graph, inputs, 16, 200, 1), 0);
+}
+
+TEST(Stage, DifferencesOnRandomNetworksEqualWholeRuns) {
+  std::size_t stages = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    testing::RandomNetwork random(seed);
+    const Graph graph = random.make();
+    for (const Stage& stage : *Program(graph).stages) stages += stage.writes_codes ? 1 : 0;
+    EXPECT_EQ(differing_pairs(graph, random.samples(graph, 20), 20, 100, 1), 0) << seed;
+  }
+  EXPECT_GT(stages, 20u);
+}
+
+}  // namespace
+}  // namespace flipscope
