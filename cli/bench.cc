@@ -125,6 +125,9 @@ void describe_bench(Command& command, Options& options) {
 
 int bench(const Options& options) {
   if (options.campaign.samples.inputs.empty()) fail("usage", "bench needs --inputs FILE");
+  if (options.faults_per_layer == 0 || options.seconds <= 0) {
+    fail("usage", "bench needs --faults-per-layer and --seconds above 0");
+  }
   const std::atomic<bool> never{false};
   const Benchmark benchmark = run_benchmark(
       options.campaign, options.faults_per_layer, options.seconds,

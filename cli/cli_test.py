@@ -535,6 +535,15 @@ class Inject(Case):
             self.bad("export", "run.db", says=[], stdout=full)
 
 
+class Bench(Case):
+    def test_the_three_methods_agree(self):
+        out = json.loads(self.good("bench", CLASSIFIER, *SAMPLES, "--first", "70", "--seconds", "0.05",
+                                 "--in", "weights,biases,activations,inputs", "--json", "--quiet"))
+        self.assertEqual([layer["differing"] for layer in out["layers"]], [0] * len(out["layers"]))
+        self.assertTrue(all(layer["compared"] >= 64 for layer in out["layers"]))
+        self.assertGreater(out["float32_operations_per_second"], 1e9)
+
+
 class Demo(Case):
     def test_demo(self):
         text = self.good("demo", "--out", "tour")

@@ -122,10 +122,11 @@ class StageFinder {
     stage.rows = (stage.channels + kPack - 1) / kPack * kPack;
     const std::int64_t words = stage.in.groups() * stage.kernel;
     stage.weights.assign(stage.rows * words, 0);
+    stage.opposed.assign(stage.rows * stage.in.channels * stage.kernel, 0);
+    bool negatable = true;
     const std::vector<double>& w = program_.wide[node.inputs[1].id];
     for (std::size_t i = 0; i < w.size(); ++i) {
       if (w[i] != std::nearbyint(w[i]) || w[i] < -128 || w[i] > 127) return false;
-      stage.negatable = stage.negatable && w[i] > -128;
       const Stage::Place at = stage.place_of(static_cast<std::int64_t>(i));
       const auto byte = static_cast<std::uint8_t>(static_cast<int>(w[i]));
       std::int32_t& word =
@@ -133,7 +134,13 @@ class StageFinder {
                             kPack +
                         at.row % kPack];
       word |= static_cast<std::int32_t>(std::uint32_t{byte} << (8 * (at.channel % kPack)));
+      const auto negative = static_cast<std::uint8_t>(-static_cast<int>(w[i]));
+      stage.opposed[((at.channel * stage.rows / kPack + at.row / kPack) * stage.kernel + at.tap) *
+                        kPack +
+                    at.row % kPack] = byte | negative << 8;
+      negatable = negatable && w[i] > -128;
     }
+    if (!negatable) stage.opposed.clear();
     find_patterns(stage);
     invert_reads(stage);
     std::vector<double> bias(stage.rows, 0.0);
@@ -297,13 +304,6 @@ Positions Stage::affected(const Positions& places) const {
   positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
   if (2 * std::ssize(positions) > plane) positions.clear();
   return positions;
-}
-
-int Stage::weight_at(std::int64_t row, std::int64_t channel, std::int64_t tap) const {
-  const std::int64_t words = in.groups() * kernel;
-  const std::int32_t word =
-      weights[(row / kPack * words + channel / kPack * kernel + tap) * kPack + row % kPack];
-  return static_cast<std::int8_t>(word >> (8 * (channel % kPack)));
 }
 
 std::vector<Stage> find_stages(const Program& program) {

@@ -59,13 +59,14 @@ struct Stage {
   std::vector<std::int32_t> pattern;  ///< [position]
   std::vector<std::int32_t> anchor;   ///< [position] place of the first tap
   std::vector<std::int32_t> weights;  ///< packed words, [row/4][group·kernel + tap][row%4]
-  std::vector<std::int32_t>
-      source;                      ///< of a matrix product: element of `input` for each of its rows
-  std::vector<std::int32_t> last;  ///< the steps' tables
-  std::vector<CodeStep> steps;     ///< [row]
+  /// Each weight and its negative, for a changed input channel: [channel][row/4][tap][row%4], in
+  /// the low half of a word. Empty if one is −128.
+  std::vector<std::int32_t> opposed;
+  std::vector<std::int32_t> source;  ///< of a matrix product: [row of w] element of `input`
+  std::vector<std::int32_t> last;    ///< the steps' tables
+  std::vector<CodeStep> steps;       ///< [row]
   std::vector<double> rescale;
   std::int64_t bound = 0;  ///< of |sum|, with kStageChanges weights changed
-  bool negatable = true;   ///< no weight is −128
 
   /// Where element i of the head's weights acts.
   struct Place {
@@ -75,9 +76,6 @@ struct Stage {
 
   /// Output positions that read any of these places of the input's plane.
   Positions affected(const Positions& places) const;
-
-  /// The signed byte that meets `channel` at `tap` in `row`.
-  int weight_at(std::int64_t row, std::int64_t channel, std::int64_t tap) const;
 };
 
 /// All stages of a program, in order of their first nodes.

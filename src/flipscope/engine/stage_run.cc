@@ -151,6 +151,25 @@ struct ChangedPairs {
   std::int64_t count = 0;
 };
 
+void pair_weights(const Stage& stage, const std::vector<std::int64_t>& channels,
+                  ChangedPairs& pairs) {
+  const std::int64_t tile = stage.kernel * kPack;
+  pairs.weights.assign(stage.rows * pairs.count * stage.kernel, 0);
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    const int shift = i % 2 == 0 ? 0 : 16;
+    const std::int32_t* from = stage.opposed.data() + channels[i] * stage.rows * stage.kernel;
+    std::int32_t* to = pairs.weights.data() + static_cast<std::int64_t>(i) / 2 * tile;
+    for (std::int64_t row = 0; row < stage.rows; row += kPack) {
+      for (std::int64_t k = 0; k < tile; ++k) {
+        to[k] = static_cast<std::int32_t>(static_cast<std::uint32_t>(to[k]) |
+                                          static_cast<std::uint32_t>(from[k]) << shift);
+      }
+      from += tile;
+      to += pairs.count * tile;
+    }
+  }
+}
+
 const ChangedPairs& changed_pairs(const Stage& stage, const std::vector<std::int64_t>& channels,
                                   const Positions& positions, const std::uint8_t* now,
                                   const std::uint8_t* then, int lanes) {
@@ -162,13 +181,13 @@ const ChangedPairs& changed_pairs(const Stage& stage, const std::vector<std::int
   } else {
     pairs.input.assign(pairs.count * words * kPack, 0);  // no change elsewhere
   }
-  pairs.weights.assign(stage.rows * pairs.count * stage.kernel, 0);
   for (std::size_t i = 0; i < channels.size(); ++i) {
-    const std::int64_t c = channels[i], pair = static_cast<std::int64_t>(i) / 2;
+    const std::int64_t c = channels[i];
     const int in_shift = static_cast<int>(8 * (c % kPack)), out_shift = i % 2 == 0 ? 0 : 16;
     const auto* a = reinterpret_cast<const std::uint32_t*>(now) + c / kPack * words;
     const auto* b = reinterpret_cast<const std::uint32_t*>(then) + c / kPack * words;
-    auto* to = reinterpret_cast<std::uint32_t*>(pairs.input.data()) + pair * words;
+    auto* to = reinterpret_cast<std::uint32_t*>(pairs.input.data()) +
+               static_cast<std::int64_t>(i) / 2 * words;
     const std::uint32_t keep = i % 2 == 0 ? 0 : 0xFFFF;
     const auto set = [&](std::int64_t first, std::int64_t count) {
       for (std::int64_t k = first; k < first + count; ++k) {
@@ -178,17 +197,8 @@ const ChangedPairs& changed_pairs(const Stage& stage, const std::vector<std::int
     };
     if (positions.empty()) set(0, words);
     for (std::int32_t p : positions) set(std::int64_t{p} * lanes, lanes);
-    for (std::int64_t row = 0; row < stage.rows; ++row) {
-      for (std::int64_t tap = 0; tap < stage.kernel; ++tap) {
-        const int w = stage.weight_at(row, c, tap);
-        const std::uint32_t both =
-            (static_cast<std::uint32_t>(w) & 0xFF) | (static_cast<std::uint32_t>(-w) & 0xFF) << 8;
-        pairs.weights[(row / kPack * pairs.count * stage.kernel + pair * stage.kernel + tap) *
-                          kPack +
-                      row % kPack] |= static_cast<std::int32_t>(both << out_shift);
-      }
-    }
   }
+  if (channels.size() > 1) pair_weights(stage, channels, pairs);
   return pairs;
 }
 
@@ -199,7 +209,8 @@ Sweep sweep_of_change(Workspace& work, const Stage& stage, std::size_t index, in
   const std::uint8_t* now = work.bytes(stage.input);
   const Positions& places = work.positions(stage.input);
   const std::int64_t pairs = (static_cast<std::int64_t>(channels.size()) + 1) / 2;
-  const bool adds = stage.negatable && pairs * stage.kernel + 1 < stage.in.groups() * stage.kernel;
+  const bool adds =
+      !stage.opposed.empty() && pairs * stage.kernel + 1 < stage.in.groups() * stage.kernel;
   if (!adds) {
     return Sweep{.stage = stage,
                  .positions = stage.affected(places),
@@ -214,7 +225,9 @@ Sweep sweep_of_change(Workspace& work, const Stage& stage, std::size_t index, in
                .positions = stage.affected(places),
                .input = change.input.data(),
                .groups = change.count,
-               .weights = change.weights.data(),
+               .weights = channels.size() > 1
+                              ? change.weights.data()
+                              : stage.opposed.data() + channels[0] * stage.rows * stage.kernel,
                .sums = work.stage_sums(index),
                .lanes = lanes};
 }

@@ -38,6 +38,9 @@ void Vgg3x3(benchmark::State& state) {
   state.SetLabel(instruction_set());
 }
 BENCHMARK(Vgg3x3)
+    ->Args({16, 16, 32})
+    ->Args({32, 32, 16})
+    ->Args({64, 64, 8})
     ->Args({64, 64, 32})
     ->Args({64, 128, 16})
     ->Args({128, 128, 16})

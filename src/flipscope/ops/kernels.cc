@@ -47,7 +47,7 @@ constexpr std::int64_t kTapsInCache = 96;
 
 // From this many rows on, the activations of a stretch of taps are first copied side by side:
 // planes of 2ⁿ elements would else meet in few sets of the caches.
-constexpr std::int64_t kRowsWorthPacking = 4 * kRows;
+constexpr std::int64_t kRowsWorthPacking = 2 * kRows;
 
 /// A stretch of taps for one group of lanes.
 struct Stretch {

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "flipscope/numeric/deterministic_math.h"
+#include "flipscope/numeric/exp_row.h"
 #include "flipscope/ops/index.h"
 #include "flipscope/ops/rows.h"
 
@@ -25,19 +26,17 @@ void find_maximum(Rows<T>& rows, const Group& group, T* most, int lanes) {
 }
 
 template <typename T>
-void softmax(Softmax::Kind kind, Rows<T>& rows, const Group& group, const T* most, T* sum, T* out,
-             int lanes) {
+void softmax(Softmax::Kind kind, Rows<T>& rows, const Group& group, const T* most, T* sum,
+             T* powers, T* out, int lanes) {
   std::fill_n(sum, lanes, static_cast<T>(0));
   const bool log = kind == Softmax::Kind::log_softmax;
   for (std::int64_t i = 0; i < group.length; ++i) {
     const T* x = rows[group.base + i * group.step];
     T* y = out + (group.base + i * group.step) * lanes;
-    each_lane(lanes, [=](auto k) {
-      const T below = x[k] - most[k];
-      const T power = det::exp(below);
-      sum[k] += power;
-      y[k] = log ? below : power;
-    });
+    each_lane(lanes, [=](auto k) { y[k] = x[k] - most[k]; });
+    det::exp_row(y, log ? powers : y, lanes);
+    const T* power = log ? powers : y;
+    each_lane(lanes, [=](auto k) { sum[k] += power[k]; });
   }
   if (log) each_lane(lanes, [=](auto k) { sum[k] = det::log(sum[k]); });
   for (std::int64_t i = 0; i < group.length; ++i) {
@@ -77,7 +76,7 @@ void forward(const Softmax& op, std::span<const View<T>> inputs, const Shape&, T
   const Shape& in = *inputs[0].shape;
   const AxisSplit split = split_at(in, front_axis("Softmax", op.axis, in));
   Rows<T> rows(inputs[0], lanes);
-  std::vector<T> most(lanes), sum(lanes);
+  std::vector<T> most(lanes), sum(lanes), powers(lanes);
   for (std::int64_t outer = 0; outer < split.outer; ++outer) {
     for (std::int64_t inner = 0; inner < split.inner; ++inner) {
       const Group group{outer * split.length * split.inner + inner, split.inner, split.length};
@@ -85,7 +84,7 @@ void forward(const Softmax& op, std::span<const View<T>> inputs, const Shape&, T
       if (op.kind == Softmax::Kind::hardmax) {
         hardmax(rows, group, most.data(), sum.data(), out, lanes);
       } else {
-        softmax(op.kind, rows, group, most.data(), sum.data(), out, lanes);
+        softmax(op.kind, rows, group, most.data(), sum.data(), powers.data(), out, lanes);
       }
     }
   }

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "flipscope/numeric/deterministic_math.h"
+#include "flipscope/numeric/exp_row.h"
 #include "flipscope/ops/index.h"
 #include "flipscope/ops/rounding.h"
 #include "flipscope/ops/rows.h"
@@ -21,6 +22,14 @@ T clip(T x, T low, T high) {
 template <typename T>
 T sigmoid(T x) {
   return 1 / (1 + det::exp(-x));
+}
+
+/// The sigmoids of many numbers, with the same bits.
+template <typename T>
+void sigmoid_row(const T* x, T* out, std::int64_t n) {
+  each_lane(n, [=](auto i) { out[i] = -x[i]; });
+  det::exp_row(out, out, n);
+  each_lane(n, [=](auto i) { out[i] = 1 / (1 + out[i]); });
 }
 
 /// log(1 + e^x) without overflow.
@@ -65,7 +74,7 @@ void apply(UnaryFunction function, T a, T b, const T* x, T* out, std::int64_t n)
     case F::erf:
       return map([](T v) { return det::erf(v); });
     case F::exp:
-      return map([](T v) { return det::exp(v); });
+      return det::exp_row(x, out, n);
     case F::floor:
       return map([](T v) { return round_down(v); });
     case F::gelu:
@@ -113,7 +122,7 @@ void apply(UnaryFunction function, T a, T b, const T* x, T* out, std::int64_t n)
     case F::shrink:
       return map([=](T v) { return v < -a ? v + b : v > a ? v - b : v != v ? v : 0; });
     case F::sigmoid:
-      return map([](T v) { return sigmoid(v); });
+      return sigmoid_row(x, out, n);
     case F::sign:
       return map([](T v) { return v > 0 ? 1 : v < 0 ? -1 : v; });
     case F::silu:
