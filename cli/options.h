@@ -29,6 +29,17 @@ struct Options {
   std::string expect;
   double tolerance = 0;
 
+  // rank, trace
+  std::string metric = "hessian";
+  std::string variant = "exact";
+  std::string loss;  ///< empty: as labels and targets suggest
+  int top = 8;
+  std::int64_t probes = 32;
+
+  // evaluate
+  std::vector<std::string> rankings;
+  std::string sensitive = "worse";
+
   // bench
   std::uint64_t faults_per_layer = 1000;
   double seconds = 2;

@@ -24,6 +24,15 @@ int export_store(const Options& options);
 void describe_merge(Command& command, Options& options);
 int merge(const Options& options);
 
+void describe_rank(Command& command, Options& options);
+int rank(const Options& options);
+
+void describe_trace(Command& command, Options& options);
+int trace(const Options& options);
+
+void describe_evaluate(Command& command, Options& options);
+int evaluate(const Options& options);
+
 void describe_bench(Command& command, Options& options);
 int bench(const Options& options);
 

@@ -33,12 +33,6 @@ bool is_stored(Part part) {
   return part == Part::weights || part == Part::biases || part == Part::normalization;
 }
 
-double real_value(const StoredTensor& stored, std::int64_t index, Word word) {
-  const std::size_t channel = stored.encoding.channel(index, stored.shape);
-  return (decode(stored.encoding.format, word) - stored.encoding.zero_point_of(channel)) *
-         stored.encoding.scale_of(channel);
-}
-
 /// Multiply-adds of one sample through all weighted layers.
 double multiply_adds(const Graph& graph) {
   double total = 0;

@@ -26,6 +26,13 @@ const char* to_string(Part part) {
   return "none";
 }
 
+double real_value(const StoredTensor& stored, std::int64_t i, Word word) {
+  const Encoding& encoding = stored.encoding;
+  const std::size_t channel = encoding.channel(i, stored.shape);
+  return (decode(encoding.format, word) - encoding.zero_point_of(channel)) *
+         encoding.scale_of(channel);
+}
+
 double read_element(const Graph& graph, const Constant& constant, std::int64_t i, Word word) {
   const StoredTensor& stored = graph.stored[constant.stored];
   const std::int64_t at = constant.source.empty() ? i : constant.source[i];

@@ -78,6 +78,10 @@ struct Graph {
   std::vector<int> outputs;  ///< indices of values
 };
 
+/// The real number (decode(word) − zero_point)·scale that `word` stands for as element i of a
+/// tensor.
+double real_value(const StoredTensor& stored, std::int64_t i, Word word);
+
 /// The number that element i of a constant stands for when its stored word is `word`.
 double read_element(const Graph& graph, const Constant& constant, std::int64_t i, Word word);
 

@@ -12,42 +12,6 @@
 namespace flipscope {
 namespace {
 
-/// The taps of every window of one channel: window i has the offsets taps[begin[i] … begin[i+1])
-/// into the channel, and the mean divides by divisor[i].
-struct Windows {
-  std::vector<std::int64_t> begin{0}, taps, divisor;
-};
-
-Windows windows_of(const Pooling& op, const Shape& in) {
-  const std::size_t rank = in.size() - 2;
-  const Shape spatial(in.begin() + 2, in.end());
-  const Shape strides = strides_of(spatial);
-  const std::int64_t windows = element_count(op.output), kernel = element_count(op.kernel);
-  const Shape window_strides = strides_of(op.output), kernel_strides = strides_of(op.kernel);
-
-  Windows result;
-  for (std::int64_t window = 0; window < windows; ++window) {
-    std::int64_t counted = 0;
-    for (std::int64_t tap = 0; tap < kernel; ++tap) {
-      bool inside = true, padded = true;
-      std::int64_t offset = 0;
-      for (std::size_t axis = 0; axis < rank; ++axis) {
-        const std::int64_t at = window / window_strides[axis] % op.output[axis] * op.stride[axis] +
-                                tap / kernel_strides[axis] % op.kernel[axis] * op.dilation[axis] -
-                                op.pad_begin[axis];
-        inside = inside && at >= 0 && at < spatial[axis];
-        padded = padded && op.count_padding && at < spatial[axis] + op.pad_end[axis];
-        offset += at * strides[axis];
-      }
-      if (inside) result.taps.push_back(offset);
-      counted += inside || padded;
-    }
-    result.begin.push_back(static_cast<std::int64_t>(result.taps.size()));
-    result.divisor.push_back(counted);
-  }
-  return result;
-}
-
 template <typename T>
 void add_tap(const Pooling& op, const T* x, T* out, int lanes) {
   switch (op.kind) {
@@ -85,6 +49,36 @@ void finish(const Pooling& op, std::int64_t divisor, T* out, int lanes) {
 
 }  // namespace
 
+PoolingWindows pooling_windows(const Pooling& op, const Shape& in) {
+  const std::size_t rank = in.size() - 2;
+  const Shape spatial(in.begin() + 2, in.end());
+  const Shape strides = strides_of(spatial);
+  const std::int64_t windows = element_count(op.output), kernel = element_count(op.kernel);
+  const Shape window_strides = strides_of(op.output), kernel_strides = strides_of(op.kernel);
+
+  PoolingWindows result;
+  for (std::int64_t window = 0; window < windows; ++window) {
+    std::int64_t counted = 0;
+    for (std::int64_t tap = 0; tap < kernel; ++tap) {
+      bool inside = true, padded = true;
+      std::int64_t offset = 0;
+      for (std::size_t axis = 0; axis < rank; ++axis) {
+        const std::int64_t at = window / window_strides[axis] % op.output[axis] * op.stride[axis] +
+                                tap / kernel_strides[axis] % op.kernel[axis] * op.dilation[axis] -
+                                op.pad_begin[axis];
+        inside = inside && at >= 0 && at < spatial[axis];
+        padded = padded && op.count_padding && at < spatial[axis] + op.pad_end[axis];
+        offset += at * strides[axis];
+      }
+      if (inside) result.taps.push_back(offset);
+      counted += inside || padded;
+    }
+    result.begin.push_back(static_cast<std::int64_t>(result.taps.size()));
+    result.divisor.push_back(counted);
+  }
+  return result;
+}
+
 Shape output_shape(const Pooling& op, std::span<const Shape> inputs) {
   require_inputs("Pooling", inputs, 1);
   const Shape& in = inputs[0];
@@ -120,7 +114,7 @@ Shape output_shape(const Pooling& op, std::span<const Shape> inputs) {
 template <typename T>
 void forward(const Pooling& op, std::span<const View<T>> inputs, const Shape&, T* out, int lanes) {
   const Shape& in = *inputs[0].shape;
-  const Windows windows = windows_of(op, in);
+  const PoolingWindows windows = pooling_windows(op, in);
   const T start =
       op.kind == Pooling::Kind::max ? -std::numeric_limits<T>::infinity() : static_cast<T>(0);
   Rows<T> x(inputs[0], lanes);

@@ -1,0 +1,167 @@
+#include "flipscope/analysis/evaluation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numbers>
+#include <numeric>
+
+#include "flipscope/numeric/correlation.h"
+#include "flipscope/numeric/random.h"
+
+namespace flipscope {
+namespace {
+
+int from_msb(const Oracle& oracle, std::uint64_t fault) {
+  const FaultSite site = oracle.space.site(fault);
+  return oracle.space.targets()[site.target].encoding.format.bits - 1 - site.bit;
+}
+
+/// ρ of an order (first is best) and magnitudes.
+double order_correlation(const std::vector<double>& magnitude) {
+  std::vector<double> merit(magnitude.size());
+  for (std::size_t i = 0; i < merit.size(); ++i) merit[i] = -static_cast<double>(i);
+  return spearman(merit, magnitude);
+}
+
+Reach reach_of(const Oracle& oracle, const std::vector<std::uint64_t>& order,
+               const std::vector<double>& descending, double percent) {
+  const auto size = static_cast<double>(descending.size());
+  const auto wanted = std::clamp<std::size_t>(
+      static_cast<std::size_t>(std::ceil(percent / 100 * size)), 1, descending.size());
+  const double least = descending[wanted - 1];
+  const auto is_top = [&](double m) { return m >= least && m > 0; };
+  Reach reach{percent, 0, {}};
+  reach.bits = static_cast<std::uint64_t>(std::ranges::count_if(oracle.magnitude, is_top));
+  std::uint64_t found = 0;
+  for (std::size_t k = 0; k < order.size() && found < reach.bits; ++k) {
+    found += is_top(oracle.magnitude[order[k]]) ? 1 : 0;
+    if (found == reach.bits) reach.flips = k + 1;
+  }
+  return reach;
+}
+
+std::optional<std::uint64_t> flips_to_sensitive(const Oracle& oracle,
+                                                const std::vector<std::uint64_t>& order) {
+  constexpr double kShare = 0.9;
+  const auto all = static_cast<double>(std::ranges::count(oracle.sensitive, 1));
+  double found = 0;
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    found += oracle.sensitive[order[k]];
+    if (all > 0 && found >= kShare * all) return k + 1;
+  }
+  return {};
+}
+
+/// A word of each fault, counted over all targets.
+std::vector<std::uint32_t> words_of(const FaultSpace& space) {
+  std::vector<std::uint32_t> words(space.size());
+  std::uint32_t last = 0;
+  FaultSite before = space.site(0);
+  for (std::uint64_t k = 0; k < space.size(); ++k) {
+    const FaultSite site = space.site(k);
+    last += site.target != before.target || site.index != before.index ? 1 : 0;
+    words[k] = last;
+    before = site;
+  }
+  return words;
+}
+
+/// The area where word w counts times[w] times.
+double weighted_area(const Oracle& oracle, const std::vector<std::uint64_t>& order,
+                     const std::vector<std::uint32_t>& words,
+                     const std::vector<std::uint8_t>& times) {
+  double all = 0, flips = 0, found = 0, area = 0;
+  for (std::size_t k = 0; k < words.size(); ++k) all += times[words[k]] * oracle.magnitude[k];
+  for (const std::uint64_t fault : order) {
+    found += times[words[fault]] * oracle.magnitude[fault];
+    area += times[words[fault]] * found;
+    flips += times[words[fault]];
+  }
+  double size = 0;
+  for (const std::uint32_t word : words) size += times[word];
+  return all > 0 ? (area + (size - flips) * found) / (all * size) : 0;
+}
+
+/// A draw from the Poisson distribution of mean 1.
+std::uint8_t poisson(Random& random) {
+  const double u = random.uniform();
+  double chance = 1 / std::numbers::e, below = chance;
+  std::uint8_t k = 0;
+  while (u >= below && k < 20) {
+    chance /= ++k;
+    below += chance;
+  }
+  return k;
+}
+
+}  // namespace
+
+Interval bootstrap_gain(const Oracle& oracle, const std::vector<std::uint64_t>& order,
+                        const std::vector<std::uint64_t>& baseline, std::uint64_t seed) {
+  constexpr std::uint64_t kDraws = 1000, kStream = 0x626f6f74;
+  constexpr std::size_t kTail = 25;  // 2.5% of the draws
+  const std::vector<std::uint32_t> words = words_of(oracle.space);
+  std::vector<double> gains;
+  for (std::uint64_t draw = 0; draw < kDraws; ++draw) {
+    Random random(seed, kStream + draw);
+    std::vector<std::uint8_t> times(words.back() + 1);
+    for (std::uint8_t& t : times) t = poisson(random);
+    gains.push_back(weighted_area(oracle, order, words, times) -
+                    weighted_area(oracle, baseline, words, times));
+  }
+  std::ranges::sort(gains);
+  return {gains[kTail], gains[kDraws - 1 - kTail]};
+}
+
+std::vector<double> cumulative_share(const Oracle& oracle,
+                                     const std::vector<std::uint64_t>& order) {
+  const double total = std::accumulate(oracle.magnitude.begin(), oracle.magnitude.end(), 0.0);
+  std::vector<double> share{0};
+  double sum = 0;
+  for (const std::uint64_t fault : order) {
+    sum += oracle.magnitude[fault];
+    share.push_back(total > 0 ? sum / total : 0);
+  }
+  return share;
+}
+
+std::vector<std::uint64_t> best_order(const Oracle& oracle) {
+  std::vector<std::uint64_t> order(oracle.magnitude.size());
+  std::iota(order.begin(), order.end(), std::uint64_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::uint64_t a, std::uint64_t b) {
+    return oracle.magnitude[a] > oracle.magnitude[b];
+  });
+  return order;
+}
+
+Evaluation evaluate(const Oracle& oracle, const std::vector<std::uint64_t>& order,
+                    const std::vector<double>& percents) {
+  Evaluation result;
+  result.ranked = order.size();
+  std::vector<double> all;
+  std::vector<std::vector<double>> at;
+  for (const std::uint64_t fault : order) {
+    const auto position = static_cast<std::size_t>(from_msb(oracle, fault));
+    if (at.size() <= position) at.resize(position + 1);
+    at[position].push_back(oracle.magnitude[fault]);
+    all.push_back(oracle.magnitude[fault]);
+  }
+  result.spearman = order_correlation(all);
+  for (const std::vector<double>& magnitudes : at) {
+    result.spearman_at.push_back(order_correlation(magnitudes));
+  }
+  const std::vector<double> share = cumulative_share(oracle, order);
+  const double rest = static_cast<double>(oracle.magnitude.size() - order.size()) * share.back();
+  result.area = (std::accumulate(share.begin(), share.end(), 0.0) + rest) /
+                static_cast<double>(oracle.magnitude.size());
+  std::vector<double> descending = oracle.magnitude;
+  std::ranges::sort(descending, std::greater());
+  for (const double percent : percents) {
+    result.reach.push_back(reach_of(oracle, order, descending, percent));
+  }
+  result.flips_to_sensitive = flips_to_sensitive(oracle, order);
+  return result;
+}
+
+}  // namespace flipscope

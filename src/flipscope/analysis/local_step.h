@@ -1,0 +1,36 @@
+// What flips do to their own layer, exactly, and how far that moves the outputs.
+//
+// A flipped weight moves the sums of one output channel by Δ·x. What follows element by element
+// (normalization, activation, quantizer) is applied to the moved sums as it is, so that units which
+// a flip wakes, saturates or leaves below a rounding step are seen as they are: derivatives at the
+// golden values cannot see them. The change d of the layer's output then moves the outputs by J·d;
+// in the loss's own measure that is ½·dᵀGd with the Gauss-Newton matrix G = Jᵀ·(Hessian of the loss
+// with respect to the outputs)·J, which random probes q of covariance G estimate: mean of (q·d)².
+// The slope of the loss is left out: over samples its signs cancel, while the moves add up.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "flipscope/engine/backward.h"
+#include "flipscope/fault/fault_space.h"
+
+namespace flipscope {
+
+/// One word's flips: what each adds to the word's value.
+struct WordFlips {
+  std::int64_t word = 0;                ///< its number as a parameter
+  std::vector<double> change;           ///< of each flip
+  std::vector<std::uint64_t> position;  ///< where each flip's score goes
+};
+
+/// Writes, for flips of words that weighted layers read as weights or biases, the mean over samples
+/// of ½·dᵀGd to `score`; returns the words that are read elsewhere, whose scores are left alone.
+/// `progress` is called after each block of samples. Results do not depend on threads.
+std::vector<WordFlips> score_locally(const Objective& objective, std::vector<WordFlips> flips,
+                                     std::int64_t probes, std::uint64_t seed,
+                                     std::vector<double>& score,
+                                     const std::function<void(std::uint64_t)>& progress);
+
+}  // namespace flipscope

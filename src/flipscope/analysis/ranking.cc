@@ -1,0 +1,81 @@
+#include "flipscope/analysis/ranking.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "flipscope/fault/fault_list.h"
+#include "flipscope/numeric/random.h"
+
+namespace flipscope {
+namespace {
+
+constexpr std::uint64_t kShuffleStream = 0x72616e6b;
+
+double nan_first(double score) {
+  return std::isnan(score) ? std::numeric_limits<double>::infinity() : score;
+}
+
+/// Distance from the most significant bit.
+int from_msb(const FaultSpace& space, const FaultSite& site) {
+  return space.targets()[site.target].encoding.format.bits - 1 - site.bit;
+}
+
+}  // namespace
+
+Ranking rank_words(const FaultSpace& space, const std::vector<double>& score) {
+  Ranking ranking;
+  ranking.reserve(space.size());
+  std::size_t first = 0;
+  for (std::size_t t = 0; t < space.targets().size(); ++t) {
+    const FaultTarget& target = space.targets()[t];
+    for (std::int64_t i = 0; i < target.elements; ++i) {
+      for (const int bit : target.bits) {
+        ranking.push_back({{static_cast<int>(t), i, bit}, nan_first(score[first + i])});
+      }
+    }
+    first += target.elements;
+  }
+  std::stable_sort(ranking.begin(), ranking.end(), [&](const RankedBit& a, const RankedBit& b) {
+    return std::pair(from_msb(space, a.site), -a.score) <
+           std::pair(from_msb(space, b.site), -b.score);
+  });
+  return ranking;
+}
+
+Ranking rank_bits(const FaultSpace& space, const std::vector<double>& score) {
+  Ranking ranking;
+  ranking.reserve(space.size());
+  for (std::uint64_t k = 0; k < space.size(); ++k) {
+    ranking.push_back({space.site(k), nan_first(score[k])});
+  }
+  std::stable_sort(ranking.begin(), ranking.end(),
+                   [](const RankedBit& a, const RankedBit& b) { return a.score > b.score; });
+  return ranking;
+}
+
+Ranking random_ranking(const FaultSpace& space, std::uint64_t seed) {
+  Ranking ranking;
+  ranking.reserve(space.size());
+  for (std::uint64_t k = 0; k < space.size(); ++k) ranking.push_back({space.site(k), 0});
+  Random random(seed, kShuffleStream);
+  for (std::size_t i = ranking.size(); i > 1; --i) {
+    std::swap(ranking[i - 1], ranking[random.below(i)]);
+  }
+  return ranking;
+}
+
+std::string ranking_header() {
+  return "rank,layer,tensor,index,bit,score\n";
+}
+
+std::string ranking_line(const FaultSpace& space, std::size_t rank, const RankedBit& bit) {
+  const FaultTarget& target = space.targets()[bit.site.target];
+  return fmt::format("{},{},{},{},{},{}\n", rank, csv_field(target.layer), csv_field(target.tensor),
+                     bit.site.index, bit.site.bit, bit.score);
+}
+
+}  // namespace flipscope
