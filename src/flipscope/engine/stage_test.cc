@@ -134,7 +134,8 @@ TEST(Stage, DifferencesOnRandomNetworksEqualWholeRuns) {
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     testing::RandomNetwork random(seed);
     const Graph graph = random.make();
-    for (const Stage& stage : *Program(graph).stages) stages += stage.writes_codes ? 1 : 0;
+    const Program program(graph);
+    for (const Stage& stage : *program.stages) stages += stage.writes_codes ? 1 : 0;
     EXPECT_EQ(differing_pairs(graph, random.samples(graph, 20), 20, 100, 1), 0) << seed;
   }
   EXPECT_GT(stages, 20u);
