@@ -60,7 +60,7 @@ def main():
                 run = subprocess.run(
                     [options.flipscope, "bench", *words, "--in",
                      "weights,biases,activations,inputs" if seed % 2 else "weights",
-                     "--seconds", "8", "--faults-per-layer", "4000", "--seed", str(seed), "--json",
+                     "--seconds", "4", "--faults-per-layer", "4000", "--seed", str(seed), "--json",
                      "--quiet"], cwd=data, stdout=subprocess.PIPE, check=False)
                 if run.returncode not in (0, 1):
                     return run.returncode
