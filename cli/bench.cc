@@ -1,6 +1,5 @@
 // flipscope bench: what a campaign will cost here, and by how much the difference beats full runs.
 #include <algorithm>
-#include <atomic>
 
 #include "flipscope/campaign/benchmark.h"
 #include "flipscope/numeric/error.h"
@@ -128,13 +127,11 @@ int bench(const Options& options) {
   if (options.faults_per_layer == 0 || options.seconds <= 0) {
     fail("usage", "bench needs --faults-per-layer and --seconds above 0");
   }
-  const std::atomic<bool> never{false};
-  const Benchmark benchmark = run_benchmark(
-      options.campaign, options.faults_per_layer, options.seconds,
-      [&](const std::string& what) {
-        if (!options.quiet) fmt::print(stderr, "measuring {}\n", what);
-      },
-      never);
+  const Benchmark benchmark = run_benchmark(options.campaign, options.faults_per_layer,
+                                            options.seconds, [&](const std::string& what) {
+                                              if (!options.quiet)
+                                                fmt::print(stderr, "measuring {}\n", what);
+                                            });
   print(options.json ? json_of(benchmark) : text_of(benchmark));
   return std::all_of(benchmark.layers.begin(), benchmark.layers.end(),
                      [](const LayerTiming& layer) { return layer.differing == 0; })

@@ -544,6 +544,13 @@ class Bench(Case):
         self.assertGreater(out["float32_operations_per_second"], 1e9)
 
 
+    def test_mistakes(self):
+        self.bad("bench", CLASSIFIER, says=["--inputs"])
+        self.bad("bench", CLASSIFIER, *SAMPLES, "--seconds", "0", says=["--seconds"])
+        self.bad("bench", "none.onnx", *SAMPLES, says=["none.onnx"])
+        self.bad("rank", CLASSIFIER, *SAMPLES, "--top", "0", says=["--top"])
+
+
 class Demo(Case):
     def test_demo(self):
         text = self.good("demo", "--out", "tour")

@@ -74,6 +74,9 @@ void describe_rank(Command& command, Options& options) {
 
 int rank(const Options& options) {
   if (options.json && options.out.empty()) fail("usage", "--json needs --out FILE.csv");
+  if (options.top < 1 && parse_metric(options.metric) == Metric::hessian) {
+    fail("usage", "--metric hessian needs --top of at least 1");
+  }
   const Differentiation problem(options);
   RankOptions chosen;
   chosen.metric = parse_metric(options.metric);

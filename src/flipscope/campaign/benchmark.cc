@@ -51,7 +51,7 @@ double measure_reading() {
   return best;
 }
 
-/// Outputs are NaN-blind equal where their bits are.
+/// Equal bits, or both NaN.
 bool same(float a, float b) {
   return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) ||
          (std::isnan(a) && std::isnan(b));
@@ -59,9 +59,8 @@ bool same(float a, float b) {
 
 class Timing {
  public:
-  Timing(const Plan& plan, const Program& program, const std::vector<Block>& blocks, double seconds,
-         const std::atomic<bool>& stop)
-      : plan_(plan), program_(program), blocks_(blocks), seconds_(seconds), stop_(stop) {}
+  Timing(const Plan& plan, const Program& program, const std::vector<Block>& blocks, double seconds)
+      : plan_(plan), program_(program), blocks_(blocks), seconds_(seconds) {}
 
   LayerTiming operator()(const FaultSpace& space, const std::vector<Fault>& faults) const {
     const FaultTarget& target = space.targets().front();
@@ -103,7 +102,7 @@ class Timing {
     double spent = 0;
     // Each thread's first run on a block makes copies that later ones use: not counted.
     for (FaultyRun& each : runs) each(blocks_[0], faults[0]);
-    while (done < all && spent < seconds_ && !stop_) {
+    while (done < all && spent < seconds_) {
       const double start = now();
       const std::size_t end = std::min(all, done + step * threads);
       tbb::parallel_for(
@@ -155,7 +154,6 @@ class Timing {
   const Program& program_;
   const std::vector<Block>& blocks_;
   double seconds_;
-  const std::atomic<bool>& stop_;
 };
 
 std::vector<Fault> draw(const FaultSpace& space, std::uint64_t count, std::uint64_t seed) {
@@ -180,16 +178,15 @@ MachineSpeed measure_machine(int threads) {
 
 Benchmark run_benchmark(const CampaignOptions& options, std::uint64_t faults,
                         double seconds_per_layer,
-                        const std::function<void(const std::string& what)>& progress,
-                        const std::atomic<bool>& stop) {
+                        const std::function<void(const std::string& what)>& progress) {
   const int threads = options.threads > 0 ? options.threads : tbb::info::default_concurrency();
   const tbb::global_control limit(tbb::global_control::max_allowed_parallelism,
                                   static_cast<std::size_t>(threads));
+  const Plan plan(options);
   Benchmark result;
   progress("the machine");
   result.machine = measure_machine(threads);
 
-  const Plan plan(options);
   const Program program(plan.graph());
   progress("the golden run");
   std::vector<Block> blocks;
@@ -211,9 +208,8 @@ Benchmark run_benchmark(const CampaignOptions& options, std::uint64_t faults,
         static_cast<double>(operand_count(plan.graph(), static_cast<int>(n)));
   }
 
-  const Timing timing(plan, program, blocks, seconds_per_layer, stop);
+  const Timing timing(plan, program, blocks, seconds_per_layer);
   for (const FaultTarget& target : plan.space().targets()) {
-    if (stop) break;
     progress(target.tensor);
     const FaultSpace own(std::vector<FaultTarget>{target});
     result.layers.push_back(timing(own, draw(own, faults, options.seed)));

@@ -2,7 +2,6 @@
 // layer, measured side by side on the same faults and samples.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -52,7 +51,6 @@ struct Benchmark {
 /// ran are compared bit by bit. Throws Error as a campaign does.
 Benchmark run_benchmark(const CampaignOptions& options, std::uint64_t faults,
                         double seconds_per_layer,
-                        const std::function<void(const std::string& what)>& progress,
-                        const std::atomic<bool>& stop);
+                        const std::function<void(const std::string& what)>& progress);
 
 }  // namespace flipscope
