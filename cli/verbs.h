@@ -36,6 +36,9 @@ int evaluate(const Options& options);
 void describe_bench(Command& command, Options& options);
 int bench(const Options& options);
 
+void describe_report(Command& command, Options& options);
+int report(const Options& options);
+
 void describe_demo(Command& command, Options& options);
 int demo(const Options& options);
 
