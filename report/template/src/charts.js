@@ -1,7 +1,8 @@
 // Outcome shares and harm, by layer and by bit position.
 import * as Plot from "@observablehq/plot";
+import { h } from "./dom.js";
 import { figure } from "./figure.js";
-import { grouped, harm, layerName, percent, positionName, rate, shortened } from "./format.js";
+import { grouped, harm, layerName, number, percent, percentTick, positionName, rate, shortened } from "./format.js";
 import { term } from "./terms.js";
 
 export const OUTCOMES = [
@@ -32,9 +33,9 @@ function harmFigure(campaign, groups, { title, says, nameOf, axis }) {
     draw: (width) => {
       const { marginLeft, fit } = nameMargin(rows.map((row) => row.name), width);
       return plot({
-        width, marginLeft, marginRight: 56, marginBottom: 34, height: rows.length * 26 + 56,
+        width, marginLeft, marginRight: 56, marginTop: 4, marginBottom: 40, height: rows.length * 26 + 48,
         x: { label: `harm per flip: ${unit} →`, ticks: Math.max(2, Math.floor((width - marginLeft) / 110)), grid: true, zero: true,
-             tickFormat: (v) => harm(campaign, v) },
+             labelOffset: 36, tickFormat: (v) => (campaign.by_decision ? percentTick(v) : number(v, 3)) },
         y: { label: null, domain: rows.map((row) => row.name), tickFormat: fit, tickSize: 0 },
         marks: [
           Plot.barX(rows, { y: "name", x: ({ group }) => group.harm.mean, fill: "var(--critical)", rx: 2, insetTop: 3, insetBottom: 3 }),
@@ -42,13 +43,13 @@ function harmFigure(campaign, groups, { title, says, nameOf, axis }) {
             { y: "name", x1: ({ group }) => Math.max(0, group.harm.lower), x2: ({ group }) => group.harm.upper, stroke: "currentColor", strokeWidth: 1.5, marker: "tick" }),
           Plot.text(rows, { y: "name", x: ({ group }) => Math.max(group.harm.mean, group.harm.upper), text: ({ group }) => harm(campaign, group.harm.mean), textAnchor: "start", dx: 6, fontVariant: "tabular-nums" }),
           Plot.tip(rows, Plot.pointerY({ y: "name", x: ({ group }) => group.harm.mean, title: ({ name, group }) =>
-            `${name}\nharm per flip ${rate(group.harm, (v) => harm(campaign, v))}\n${percent(group.harm_share)} of all harm\n${rate(group.harmful)} of bits do harm\n${grouped(group.faults)} faults` })),
+            `${name}\nharm per flip ${rate(group.harm, (v) => harm(campaign, v))}\n${percent(group.harm_share)} of all harm\n${rate(group.harmful)} of bits are critical\n${grouped(group.faults)} faults` })),
           Plot.ruleX([0]),
         ],
       });
     },
     rows: () => rows.map(({ name, group }) => ({ [axis]: name, faults: group.faults, harm: group.harm.mean, lower: group.harm.lower,
-      upper: group.harm.upper, share_of_all_harm: group.harm_share, bits_that_do_harm: group.harmful.mean,
+      upper: group.harm.upper, share_of_all_harm: group.harm_share, critical_bits: group.harmful.mean,
       bits_lower: group.harmful.lower, bits_upper: group.harmful.upper, mean_change_of_score: group.mean_delta })),
   });
 }
@@ -58,14 +59,14 @@ function outcomeFigure(campaign, groups, { title, nameOf, axis }) {
   const rows = groups.flatMap((group) => shown.map(({ key, name }) =>
     ({ name: nameOf(group), outcome: name, share: group[key].mean, rate: group[key] })));
   return figure({
-    title, says: ["Of all pairs of a fault and a sample: ", ...shown.flatMap(({ name }, i) => [i ? ", " : "", term(name)]), "."],
+    title, says: ["Of all pairs of a fault and a sample: ", ...shown.map(({ name, color }) => h("span.outcome", h("i", { style: `background:${color}` }), term(name)))],
     label: `${title}. ${groups.map((g) => `${nameOf(g)}: ${shown.map(({ key, name }) => `${name} ${percent(g[key].mean)}`).join(", ")}`).join("; ")}`,
     draw: (width) => {
       const names = groups.map(nameOf);
       const { marginLeft, fit } = nameMargin(names, width);
       return plot({
-        width, marginLeft, marginRight: 12, marginBottom: 34, height: names.length * 26 + 56,
-        x: { label: "share of pairs →", domain: [0, 1], ticks: width < 500 ? 3 : 5, tickFormat: "%" },
+        width, marginLeft, marginRight: 16, marginTop: 4, marginBottom: 40, height: names.length * 26 + 48,
+        x: { label: "share of pairs →", domain: [0, 1], ticks: width < 500 ? 3 : 5, labelOffset: 36, tickFormat: "%" },
         y: { label: null, domain: names, tickFormat: fit, tickSize: 0 },
         marks: [
           Plot.barX(rows, Plot.stackX({ y: "name", x: "share", fill: ({ outcome }) => OUTCOMES.find((o) => o.name === outcome).color, insetTop: 3, insetBottom: 3, insetLeft: 0.5 })),
@@ -100,7 +101,7 @@ function matrixFigure(campaign) {
           Plot.cell(rows, { x: "from_msb", y: "name", fill: (d) => (d.harm.mean > 0 ? "var(--critical)" : "var(--nothing)"),
             fillOpacity: (d) => (d.harm.mean > 0 ? 0.08 + 0.92 * Math.sqrt(d.harm.mean / most) : 1), rx: 3 }),
           fits ? Plot.text(rows, { x: "from_msb", y: "name", text: (d) => (d.harm.mean > 0 ? harm(campaign, d.harm.mean) : "0"), fontVariant: "tabular-nums",
-            fill: (d) => (Math.sqrt(d.harm.mean / most) > 0.62 ? "var(--on-critical)" : "currentColor") }) : null,
+            fill: (d) => (Math.sqrt(d.harm.mean / most) > 0.8 ? "var(--on-critical)" : "currentColor") }) : null,
           Plot.tip(rows, Plot.pointer({ x: "from_msb", y: "name", title: (d) =>
             `${d.name}, ${positionName(d)}\nharm per flip ${rate(d.harm, (v) => harm(campaign, v))}\n${percent(d.harm_share)} of all harm\n${grouped(d.faults)} faults` })),
         ],

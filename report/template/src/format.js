@@ -10,6 +10,9 @@ export function percent(share) {
   return `${Number(value.toPrecision(2))}%`;
 }
 
+/** A share on an axis: no digits that say nothing. */
+export const percentTick = (share) => `${Number((100 * share).toPrecision(3))}%`;
+
 /** Up to `digits` significant digits; NaN and infinities by name. */
 export function number(value, digits = 4) {
   if (value === null || value === undefined) return "";

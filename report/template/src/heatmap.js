@@ -37,8 +37,9 @@ export class HeatMap {
     this.rowHeight = faults.width > 16 ? 12 : 24;
     this.canvas = h("canvas", { tabindex: 0, role: "application", "aria-roledescription": "heat map", "aria-label":
       `Heat map of ${grouped(this.count)} words by ${faults.width} bits. Arrow keys move the cursor, plus and minus zoom, Enter says where it is.` });
+    this.marker = h("div.marker", { hidden: true, "aria-hidden": "true" });
     this.strip = h("div.strip", { "aria-hidden": "true" });
-    this.axis = h("div.bits", { "aria-hidden": "true" }, Array.from({ length: faults.width }, (_, i) => h("span", this.rowHeight < 20 && i % 4 ? "" : String(faults.width - 1 - i))));
+    this.axis = h("div.bits", { "aria-hidden": "true", style: `grid-auto-rows:${this.rowHeight}px` }, Array.from({ length: faults.width }, (_, i) => h("span", this.rowHeight < 20 && i % 4 ? "" : String(faults.width - 1 - i))));
     this.overview = h("canvas.overview", { "aria-hidden": "true" });
     this.detail = h("p.detail", "Point at a cell, or search for one.");
     const names = [...new Set(this.campaign.targets.map((t) => t.layer))];
@@ -46,12 +47,12 @@ export class HeatMap {
     const form = h("form.search", { onsubmit: (event) => { event.preventDefault(); this.find(this.search.value); } },
       h("datalist", { id: "layers" }, names.map((name) => h("option", { value: `${name} ` }))), this.search, h("button", { type: "submit" }, "Find"));
     const zoom = (factor) => () => this.zoom(factor, (this.from + this.to) / 2);
-    const button = (text, label, onclick) => h("button", { type: "button", "aria-label": label, title: label, onclick }, text);
+    const button = (text, label, onclick) => h("button", { type: "button", "aria-label": text.length === 1 ? label : undefined, title: label, onclick }, text);
     this.element = h("figure.wide.heat",
-      h("figcaption", h("h3", "Every weight, every bit"), h("p",
-        `${grouped(this.count)} ${faults.campaign.exhaustive ? "words" : "struck words"} in the model's order, ${grouped(faults.rows)} bits; the colour is the `, term("harm"), ". Where words are narrower than a pixel, the worst of them shows.")),
+      h("figcaption", h("p",
+        `${grouped(this.count)} ${faults.campaign.exhaustive ? "words" : "struck words"} in the model's order, ${grouped(faults.rows)} bits; the colour is the `, term("harm"), ". Where words are narrower than a pixel, the worst of them shows."), h("p", "Drag to pan; double-click, or Ctrl and the wheel, to zoom; arrow keys move from cell to cell.")),
       h("div.toolbar", form, h("div.buttons", button("−", "Zoom out", zoom(2)), button("+", "Zoom in", zoom(0.5)), button("All", "Show all words", () => this.show(0, this.count)))),
-      h("div.map", this.strip, this.axis, this.canvas, this.overview), this.legend = h("div.legend"), this.detail,
+      h("div.map", this.strip, this.axis, this.canvas, this.marker, this.overview), this.legend = h("div.legend"), this.detail,
       h("div.buttons", button("SVG", "Download what is shown as SVG", () => download("heat-map.svg", "image/svg+xml", this.svg())),
         button("CSV", "Download all faults as CSV", () => download("faults.csv", "text/csv", csv(this.rows())))));
     this.drawLegend();
@@ -68,8 +69,7 @@ export class HeatMap {
       h("span.swatch", { style: `background:${this.ramp.css(0)}` }), "no harm",
       h("span.gradient", { style: `background:linear-gradient(90deg,${steps.join(",")})` }),
       `${harm(this.campaign, least)} to ${harm(this.campaign, most)}, logarithmic`,
-      this.campaign.exhaustive ? "" : [h("span.swatch", { style: `background:${this.ramp.css(-1)}` }), "not run"].flat()[0],
-      this.campaign.exhaustive ? "" : "not run");
+      ...(this.campaign.exhaustive ? [] : [h("span.swatch", { style: `background:${this.ramp.css(-1)}` }), "not run"]));
   }
 
   show(from, to) {
@@ -274,7 +274,6 @@ export class HeatMap {
     }
     this.context.fillStyle = getComputedStyle(document.body).color;
     for (const { from } of this.segments) if (from > this.from && from < this.to) this.context.fillRect(Math.round((from - this.from) * pixels * scale), 0, Math.max(1, scale), this.canvas.height);
-    this.painted = this.context.getImageData(0, 0, this.canvas.width, this.canvas.height);
     this.drawStrip(pixels);
     this.drawOverview();
     this.drawCursor();
@@ -298,14 +297,12 @@ export class HeatMap {
   }
 
   drawCursor() {
-    if (!this.painted || this.painted.width !== this.canvas.width) return;
-    this.context.putImageData(this.painted, 0, 0);
-    if (!this.cursor) return;
-    const scale = devicePixelRatio || 1, pixels = this.canvas.clientWidth / (this.to - this.from);
-    const x = (this.cursor.word - this.from) * pixels, y = (this.faults.width - 1 - this.cursor.bit) * this.rowHeight;
-    this.context.strokeStyle = getComputedStyle(document.body).color;
-    this.context.lineWidth = 2 * scale;
-    this.context.strokeRect((x - 1) * scale, (y - 1) * scale, Math.max(4, pixels + 2) * scale, (this.rowHeight + 2) * scale);
+    this.marker.hidden = !this.cursor || this.cursor.word < this.from - 1 || this.cursor.word > this.to;
+    if (this.marker.hidden) return;
+    const pixels = this.canvas.clientWidth / (this.to - this.from);
+    Object.assign(this.marker.style, {
+      left: `${this.canvas.offsetLeft + (this.cursor.word - this.from) * pixels - 2}px`, width: `${Math.max(5, pixels + 4)}px`,
+      top: `${this.canvas.offsetTop + (this.faults.width - 1 - this.cursor.bit) * this.rowHeight - 2}px`, height: `${this.rowHeight + 4}px` });
   }
 
   svg() {

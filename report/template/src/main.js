@@ -21,7 +21,8 @@ function section(id, title, ...content) {
 }
 
 function tile(label, value, detail) {
-  return h("div.tile", h("span.label", label), h("strong", value), h("span.detail", detail));
+  const parts = value.split(/(?<=[/_.])/).flatMap((part) => [part, h("wbr")]);
+  return h("div.tile", h("span.label", label), h(value.length > 13 ? "strong.long" : "strong", parts), h("span.detail", detail));
 }
 
 const certainty = (campaign) => (campaign.exhaustive ? "exact: every fault was run" : null);
@@ -31,10 +32,10 @@ function tiles(campaign) {
   const between = (r, f) => certainty(campaign) ?? [term("interval", "95%"), ` ${f(r.lower)} to ${f(r.upper)}`];
   const result = [
     tile([term("harm"), " per flip"], show(all.harm.mean), between(all.harm, show)),
-    tile(campaign.trials ? "trials that do harm" : "bits that do harm", percent(all.harmful.mean), campaign.exhaustive ? `${grouped(all.harmful.mean * all.faults)} of ${grouped(all.faults)}, exact` : between(all.harmful, percent)),
+    tile(campaign.trials ? "trials that do harm" : term("critical bit", "critical bits"), percent(all.harmful.mean), campaign.exhaustive ? `${grouped(all.harmful.mean * all.faults)} of ${grouped(all.faults)}, exact` : between(all.harmful, percent)),
   ];
   if (!campaign.layers.length) return h("div.tiles", result);
-  const worst = (groups) => groups.reduce((a, b) => (b.harm.mean > a.harm.mean ? b : a));
+  const worst = (groups) => groups.reduce((a, b) => (b.harm.lower > a.harm.lower ? b : a));  // surely
   const layer = worst(campaign.layers), position = worst(campaign.positions);
   result.push(tile("most critical layer", layerName(layer), `${rate(layer.harm, show)} per flip, ${percent(layer.harm_share)} of all harm`),
               tile("most critical position", positionName(position), `${rate(position.harm, show)} per flip, ${percent(position.harm_share)} of all harm`));
@@ -90,7 +91,7 @@ async function show(number, tabs) {
     if (!faultsOf.has(number)) faultsOf.set(number, await Faults.of(campaign, number));
     const faults = faultsOf.get(number);
     heatMap = new HeatMap(campaign, faults);
-    const place = main.querySelector("#where"), detailed = [section("map", "Every bit", heatMap.element)];
+    const place = main.querySelector("#where"), detailed = [section("map", "Every word, every bit", heatMap.element)];
     if (faults.worst.length) {
       detailed.push(section("worst", "Most critical bits", new WorstTable(campaign, faults, (row) => heatMap.go(row)).element));
       detailed.push(section("protect", "What to protect first", protection(campaign, faults)));

@@ -3,6 +3,7 @@ import { h } from "./dom.js";
 
 export const definitions = {
   "harm": "How bad a flip is. With decisions: the share of samples on which the network's decision changes, or its output is NaN or infinite. With a score alone: how much worse the score gets, 0 where it gets better.",
+  "critical bit": "A bit whose flip does harm on at least one of the samples.",
   "critical": "A sample on which the flip changes the network's decision against the golden run (SDC-1), or meets the condition that --critical gave.",
   "non-critical": "The outputs change, the decision does not.",
   "masked": "Every bit of the outputs is as in the golden run.",

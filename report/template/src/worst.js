@@ -16,10 +16,10 @@ export class WorstTable {
       { key: "layer", name: "layer", left: true, value: (r) => faults.target[r], text: (r) => faults.targetOf(r).layer },
       { key: "index", name: term("index"), value: (r) => faults.index[r], text: (r) => grouped(faults.index[r]), title: (r) => coordinates(faults.targetOf(r).shape, faults.index[r]) },
       { key: "bit", name: term("bit"), value: (r) => faults.bit[r], text: (r) => `${faults.bit[r]}${faults.fromMsb(r) === 0 ? " (MSB)" : ""}` },
-      { key: "golden", name: "stored", value: (r) => faults.golden[r], text: (r) => number(faults.golden[r]) },
-      { key: "faulty", name: "after the flip", value: (r) => faults.faulty[r], text: (r) => number(faults.faulty[r]) },
       { key: "harm", name: term("harm"), value: (r) => faults.harm[r], text: (r) => harm(campaign, faults.harm[r]), bar: (r) => faults.harm[r] / faults.harm[faults.worst[0]] },
       ...(campaign.all.due.mean > 0 ? [{ key: "due", name: term("DUE"), value: (r) => faults.due[r], text: (r) => grouped(faults.due[r]) }] : []),
+      { key: "golden", name: "stored", value: (r) => faults.golden[r], text: (r) => number(faults.golden[r]) },
+      { key: "faulty", name: "after the flip", value: (r) => faults.faulty[r], text: (r) => number(faults.faulty[r]) },
       { key: "delta", name: `change of ${campaign.score}`, value: (r) => faults.delta[r], text: (r) => `${faults.delta[r] > 0 ? "+" : ""}${number(faults.delta[r])}` },
     ];
     this.build();
@@ -43,7 +43,7 @@ export class WorstTable {
       setTimeout(() => { copyButton.textContent = "Copy as fault list"; }, 1500);
     } }, "Copy as fault list");
     this.element = h("figure.wide.worst",
-      h("figcaption", h("h3", "Most critical bits"), h("p", "Every bit that does ", term("harm"), ", the worst first. A row leads to its cell in the heat map.")),
+      h("figcaption", h("p", "Every ", term("critical bit"), ", the most ", term("harm", "harmful"), " first. A row leads to its cell in the heat map.")),
       h("div.toolbar", h("div.filters", this.layer, this.bit),
         h("div.buttons", h("label", "First ", this.amount), copyButton,
           h("button", { type: "button", onclick: () => download("worst-bits.csv", "text/csv", list()) }, "Fault list"),
@@ -93,7 +93,7 @@ export class WorstTable {
       cells[0].replaceChildren(h("button.link", { type: "button", "aria-label": `Show bit ${rank} in the heat map`, onclick: () => this.go(r) }, rank));
       return h("tr", cells);
     }));
-    this.count.textContent = `${grouped(Math.min(this.shown, this.rows.length))} of ${grouped(this.rows.length)} bits that do harm shown.`;
+    this.count.textContent = `${grouped(Math.min(this.shown, this.rows.length))} of ${grouped(this.rows.length)} critical bits shown.`;
     this.more.hidden = this.shown >= this.rows.length;
   }
 

@@ -9,17 +9,19 @@
 namespace flipscope {
 namespace {
 
-/// "2.41% (2.20% to 2.63%)", or a change of the score likewise.
+/// "2.41%, 2.20% to 2.63%", or a change of the score likewise.
 std::string harm_text(const CampaignReport& campaign, const Rate& harm) {
-  if (campaign.by_decision()) return rate_text(harm);
-  if (harm.interval.lower == harm.interval.upper) return number_text(harm.mean);
-  return fmt::format("{} ({} to {})", number_text(harm.mean), number_text(harm.interval.lower),
-                     number_text(harm.interval.upper));
+  const auto text = [&](double value) {
+    return campaign.by_decision() ? percent(value) : fmt::format("{:.4g}", value);
+  };
+  if (harm.interval.lower == harm.interval.upper) return text(harm.mean);
+  return fmt::format("{}, {} to {}", text(harm.mean), text(harm.interval.lower),
+                     text(harm.interval.upper));
 }
 
 std::string certainty(const CampaignReport& campaign) {
   if (campaign.is_exhaustive()) return "every fault of the space was run: no sampling error";
-  return fmt::format("{:.0f}% interval", 100 * campaign.summary.confidence);
+  return fmt::format("intervals are {:.0f}%", 100 * campaign.summary.confidence);
 }
 
 std::string layer_text(const FaultGroup& layer) {
@@ -27,8 +29,16 @@ std::string layer_text(const FaultGroup& layer) {
 }
 
 std::string position_text(const FaultGroup& position) {
-  return position.bit ? fmt::format("bit {}", *position.bit)
-                      : fmt::format("the bit {} below the most significant", *position.from_msb);
+  if (position.bit) return fmt::format("bit {}", *position.bit);
+  return *position.from_msb == 0
+             ? "the most significant bit"
+             : fmt::format("{} below the most significant bit", *position.from_msb);
+}
+
+/// The group that surely does the most harm: a mean of few faults may be high by chance.
+const FaultGroup& worst(const std::vector<FaultGroup>& groups) {
+  return *std::ranges::max_element(groups, {},
+                                   [](const FaultGroup& g) { return g.harm.interval.lower; });
 }
 
 }  // namespace
@@ -41,30 +51,28 @@ std::vector<std::string> answer(const CampaignReport& campaign) {
   std::vector<std::string> sentences;
   sentences.push_back(
       shares
-          ? fmt::format("A {} changes the outcome on {} of {} samples on average; {}.", unit,
+          ? fmt::format("A {} does harm on {} of {} samples on average; {}.", unit,
                         harm_text(campaign, all.harm),
                         grouped(static_cast<std::uint64_t>(summary.samples)), certainty(campaign))
           : fmt::format("A {} worsens the {} by {} on average, from {} without faults, over {} "
                         "samples; {}.",
                         unit, summary.score_name, harm_text(campaign, all.harm),
-                        number_text(summary.golden_score.value_or(0)),
+                        fmt::format("{:.4g}", summary.golden_score.value_or(0)),
                         grouped(static_cast<std::uint64_t>(summary.samples)), certainty(campaign)));
   const std::string harmful =
       fmt::format("{} of {} do harm on at least one sample", rate_text(all.harmful),
-                  campaign.record.trials ? "trials" : "bits");
+                  campaign.record.trials ? "trials" : "bits are critical: they");
   if (campaign.layers.empty()) {
     sentences.push_back(harmful + ".");
     return sentences;
   }
-  const auto worst = [](const std::vector<FaultGroup>& groups) -> const FaultGroup& {
-    return *std::ranges::max_element(groups, {}, [](const FaultGroup& g) { return g.harm.mean; });
-  };
   const FaultGroup& layer = worst(campaign.layers);
   const FaultGroup& position = worst(campaign.positions);
   sentences.push_back(fmt::format(
-      "{}; the most critical layer is {} ({} per flip, {} of all harm), the most critical position "
-      "{} ({}).",
-      shares ? harmful : fmt::format("{} of bits make it worse", rate_text(all.harmful)),
+      "{}; the most critical layer is {} ({}; {} of all harm), the most critical position {} ({}).",
+      shares
+          ? harmful
+          : fmt::format("{} of bits are critical: their flip worsens it", rate_text(all.harmful)),
       layer_text(layer), harm_text(campaign, layer.harm), percent(layer.harm_share),
       position_text(position), harm_text(campaign, position.harm)));
   const auto half = bits_to_leave(campaign, 0.5), tenth = bits_to_leave(campaign, 0.1);

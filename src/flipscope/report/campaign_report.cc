@@ -226,7 +226,8 @@ CampaignReport read_campaign(const std::string& path) {
     fail("report", "{} holds no fault yet; run its inject command first", path);
   }
   report.sessions = store.sessions();
-  report.name = std::filesystem::path(report.summary.model).stem().string();
+  const std::string& model = report.summary.model;
+  report.name = std::filesystem::path(model.empty() ? path : model).stem().string();
   report.faults = read_rows(store);
   make_groups(report);
   if (report.record.trials) {
