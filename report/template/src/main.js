@@ -51,7 +51,7 @@ async function sections(campaign, number) {
   const result = [answerSection(campaign)];
   if (campaign.layers.length) result.push(section("where", "Where the harm is", outcomeFigures(campaign)));
   if (campaign.rankings.length) result.push(section("rankings", "Rankings against the truth", rankings(campaign)));
-  if (campaign.work) result.push(section("work", "How the time was saved", workFigure(campaign.work)));
+  if (campaign.work && campaign.work.whole < campaign.work.pairs) result.push(section("work", "How the time was saved", workFigure(campaign.work)));
   result.push(section("run", "What was run", factTable(campaign)), section("words", "Words", glossary()));
   return { result, number };
 }

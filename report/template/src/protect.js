@@ -75,7 +75,7 @@ export function protection(campaign, faults) {
     if (from !== amount) amount.value = chosen;
     if (from !== slider) slider.value = Math.round((steps * Math.log(chosen)) / Math.log(Math.max(2, most)));
     slider.setAttribute("aria-valuetext", `${grouped(chosen)} bits, ${percent(left[chosen])} of the harm left`);
-    sentence.replaceChildren("Protecting the ", h("b", grouped(chosen)), ` worst bits (${percent(chosen / faults.rows)} of those ${campaign.exhaustive ? "in the fault space" : "run"}) leaves `, h("b", percent(left[chosen])), " of the harm.");
+    sentence.replaceChildren("Protecting the ", h("b", grouped(chosen)), ` worst bits (${percent(chosen / faults.rows)} of those ${campaign.exhaustive ? "in the fault space" : "run"}) leaves `, h("b", percent(left[chosen])), ` of ${campaign.exhaustive ? "the harm" : "the harm of the faults that were run"}.`);
     curve.redraw();
     where.redraw();
   };

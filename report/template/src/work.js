@@ -13,7 +13,7 @@ const MECHANISMS = [
 ];
 
 export function workFigure(work) {
-  const total = MECHANISMS.reduce((sum, { key }) => sum + work[key], 0);
+  const total = work.pairs;
   const rows = MECHANISMS.filter(({ key }) => work[key] > 0).map((m) => ({ ...m, pairs: work[m.key], share: work[m.key] / total }));
   return figure({
     title: "How each pair of a fault and a sample was settled", wide: true,

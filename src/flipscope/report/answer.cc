@@ -81,18 +81,18 @@ std::vector<std::string> answer(const CampaignReport& campaign) {
     sentences.emplace_back("No fault that was run does any harm.");
     return sentences;
   }
-  std::string protection;
-  if (hundred != campaign.residuals.end()) {
-    protection = fmt::format("Protecting the 100 worst bits leaves {} of the harm; ",
-                             percent(hundred->left));
-  } else {
-    protection = "Protecting the worst bits first, ";
-  }
+  const char* of_what =
+      campaign.is_exhaustive() ? "the harm" : "the harm of the faults that were run";
+  const std::string protection =
+      hundred == campaign.residuals.end()
+          ? fmt::format("Protecting the worst bits first, half of {}", of_what)
+          : fmt::format("Protecting the 100 worst bits leaves {} of {}; half of it",
+                        percent(hundred->left), of_what);
   const auto share = [&](std::uint64_t bits) {
-    return fmt::format("{} bits ({} of those struck)", grouped(bits),
+    return fmt::format("{} bits ({})", grouped(bits),
                        percent(static_cast<double>(bits) / static_cast<double>(summary.done)));
   };
-  sentences.push_back(fmt::format("{}half of it is gone with {}, nine tenths with {}.", protection,
+  sentences.push_back(fmt::format("{} is gone with {}, nine tenths with {}.", protection,
                                   share(*half), share(*tenth)));
   return sentences;
 }

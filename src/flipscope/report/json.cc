@@ -122,11 +122,8 @@ Json work_json(const std::vector<Session>& sessions) {
     seconds += session.seconds;
   }
   if (work.pairs() == 0) return {};
-  return {{"unchanged", work.unchanged},
-          {"remembered", work.remembered},
-          {"tail", work.tail},
-          {"whole", work.whole},
-          {"seconds", seconds}};
+  return {{"pairs", work.pairs()}, {"unchanged", work.unchanged}, {"remembered", work.remembered},
+          {"tail", work.tail},     {"whole", work.whole},         {"seconds", seconds}};
 }
 
 Json campaign_json(const CampaignReport& campaign) {
