@@ -89,7 +89,7 @@ std::vector<std::string> answer(const CampaignReport& campaign) {
           : fmt::format("Protecting the 100 worst bits leaves {} of {}; half of it",
                         percent(hundred->left), of_what);
   const auto share = [&](std::uint64_t bits) {
-    return fmt::format("{} bits ({})", grouped(bits),
+    return fmt::format("{} bit{} ({})", grouped(bits), bits == 1 ? "" : "s",
                        percent(static_cast<double>(bits) / static_cast<double>(summary.done)));
   };
   sentences.push_back(fmt::format("{} is gone with {}, nine tenths with {}.", protection,
