@@ -40,6 +40,10 @@ struct Options {
   std::vector<std::string> rankings;
   std::string sensitive = "worse";
 
+  // report
+  std::string vulnerability_folder;
+  std::vector<std::string> slices;
+
   // bench
   std::uint64_t faults_per_layer = 1000;
   double seconds = 2;

@@ -17,6 +17,13 @@ export const definitions = {
   "harm left": "Harm of the bits that are not protected, divided by the harm of all bits that were run. Bits are chosen and judged on the same samples.",
   "Spearman's ρ": "Rank correlation between the ranking's order and the size of the change of score: 1 is the same order.",
   "area": "Mean over all flips of the share of Σ|change of score| that the ranking has found by then; 1 is the best.",
+  "LVF": "Layer vulnerability factor: mean over the layer's channels of the share of faults that matter, by error-propagation analysis without injection (DeepVigor+).",
+  "MVF": "Model vulnerability factor: mean over layers of their LVF. Its interval adds the layers' half-widths in quadrature.",
+  "CVF": "Channel vulnerability factor: share of a channel's faults that matter, over samples.",
+  "EDM": "Error distribution map: faults counted by how far they move the target, in powers of two.",
+  "VVR": "Vulnerability value range: the errors that the target bears before the decision changes; outside it they matter.",
+  "slice": "A layer with all that follows it up to the next weighted layer (SliceFI).",
+  "principal axes": "The two directions in which the expected outputs vary most.",
   "index": "Element of the tensor as the model file stores it, counted in C order.",
   "identity": "Digest of model, samples and every option that affects the result; the same identity means the same campaign.",
 };
