@@ -94,7 +94,7 @@ int inject(const Options& options) {
   } else if (!options.quiet) {
     print(summary_text(summary, options.store));
     if (!summary.interrupted)
-      print(fmt::format("Next: flipscope export {} --by bit\n", options.store));
+      print(fmt::format("Next: flipscope report {} --out report.html\n", options.store));
   }
   if (summary.interrupted) {
     finish_output();

@@ -34,6 +34,8 @@ constexpr Verb kVerbs[] = {
     {"bench",
      "Measures what a campaign will cost here, layer by layer, beside runs of the whole network",
      describe_bench, bench},
+    {"report", "Writes what stores say as one page, or as Markdown, CSV or JSON", describe_report,
+     report},
     {"demo", "Goes the whole way on two small networks that come with the program", describe_demo,
      demo},
 };

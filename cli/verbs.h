@@ -39,6 +39,9 @@ int sample_size(const Options& options);
 void describe_bench(Command& command, Options& options);
 int bench(const Options& options);
 
+void describe_report(Command& command, Options& options);
+int report(const Options& options);
+
 void describe_demo(Command& command, Options& options);
 int demo(const Options& options);
 

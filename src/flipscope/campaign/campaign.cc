@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "flipscope/campaign/judge.h"
@@ -183,6 +184,12 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
     }
   }
 
+  if (run_now > 0) {
+    const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+    const int threads = options.threads > 0 ? options.threads : cores;
+    store.add_session(
+        {FLIPSCOPE_VERSION, static_cast<std::uint64_t>(threads), run_now, seconds(), work});
+  }
   CampaignSummary summary = summarize(store);
   summary.wanted = wanted;
   summary.run_now = run_now;

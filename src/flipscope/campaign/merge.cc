@@ -78,6 +78,9 @@ CampaignSummary merge_stores(const std::vector<std::string>& paths, const std::s
     for (const Store& store : stores) {
       if (const auto score = store.golden_score()) merged.set_golden_score(*score);
     }
+    for (const Store& store : stores) {
+      for (const Session& session : store.sessions()) merged.add_session(session);
+    }
     std::uint64_t missing = 0;
     for (std::uint64_t chunk = 0; chunk < record.chunks(); ++chunk) {
       if (holder[chunk] == nullptr) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "flipscope/campaign/work_counts.h"
 #include "flipscope/fault/fault_space.h"
 #include "flipscope/fault/selection.h"
 #include "flipscope/score/outcome.h"
@@ -37,6 +38,15 @@ struct CampaignRecord {
 /// In what a campaign that is wanted is not the one that a store holds: a clause about the latter,
 /// of the first field that differs.
 std::string difference(const CampaignRecord& wanted, const CampaignRecord& held);
+
+/// One call that ran faults of a store: what it took. It is no part of the result.
+struct Session {
+  std::string version;  ///< of flipscope
+  std::uint64_t threads = 0;
+  std::uint64_t faults = 0;
+  double seconds = 0;
+  WorkCounts work;
+};
 
 struct FaultRow {
   std::uint64_t fault = 0;

@@ -282,6 +282,41 @@ void Store::for_each_row(const std::function<void(const FaultRow&)>& visit, std:
   }
 }
 
+std::vector<Session> Store::sessions() const {
+  std::vector<Session> sessions;
+  if (database_.number("SELECT count(*) FROM sqlite_master WHERE name = 'session'") == 0) return {};
+  Statement select(database_,
+                   "SELECT version, threads, faults, seconds, unchanged, remembered, tail, whole "
+                   "FROM session ORDER BY rowid");
+  while (select.step()) {
+    const auto number = [&](int column) {
+      return static_cast<std::uint64_t>(select.integer(column));
+    };
+    sessions.push_back({select.text(0), number(1), number(2), select.real(3).value_or(0),
+                        WorkCounts{number(4), number(5), number(6), number(7)}});
+  }
+  return sessions;
+}
+
+void Store::add_session(const Session& session) {
+  Transaction transaction(database_);
+  database_.execute(
+      "CREATE TABLE IF NOT EXISTS session(version TEXT, threads INTEGER, faults INTEGER, seconds "
+      "REAL, unchanged INTEGER, remembered INTEGER, tail INTEGER, whole INTEGER)");
+  Statement insert(database_, "INSERT INTO session VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+  insert.bind(1, session.version);
+  insert.bind(2, session.threads);
+  insert.bind(3, session.faults);
+  insert.bind(4, std::optional(session.seconds));
+  const WorkCounts& work = session.work;
+  int column = 5;
+  for (const std::uint64_t count : {work.unchanged, work.remembered, work.tail, work.whole}) {
+    insert.bind(column++, count);
+  }
+  insert.run();
+  transaction.commit();
+}
+
 Store::Totals Store::totals() const {
   Statement sum(database_,
                 "SELECT count(*), coalesce(sum(masked), 0), coalesce(sum(non_critical), 0), "

@@ -2,7 +2,7 @@
 //
 // One transaction writes one chunk of rows, so the file is complete after any interruption, and a
 // campaign resumes with the chunks that are missing. Tables: meta(key, value), target, chunk (those
-// that are done) and fault (a row each). NaN, which SQLite cannot hold as a number, is the text
+// that are done), fault (a row each), and session (the calls that ran them). NaN, which SQLite cannot hold as a number, is the text
 // 'nan'.
 #pragma once
 
@@ -53,6 +53,10 @@ class Store {
   /// Rows first … first + count − 1 that are there, ascending.
   void for_each_row(const std::function<void(const FaultRow&)>& visit, std::uint64_t first = 0,
                     std::uint64_t count = ~std::uint64_t{0} >> 1) const;
+
+  /// The calls that ran faults, in the order in which they ended; older stores have none.
+  std::vector<Session> sessions() const;
+  void add_session(const Session& session);
 
   /// Sums over all rows.
   struct Totals {
