@@ -38,11 +38,16 @@ struct Options {
 
   // evaluate
   std::vector<std::string> rankings;
+  std::vector<std::string> against;
+  std::string out_top;
   std::string sensitive = "worse";
 
   // report
   std::string vulnerability_folder;
   std::vector<std::string> slices;
+
+  // sample-size
+  std::string method = "layer";
 
   // bench
   std::uint64_t faults_per_layer = 1000;

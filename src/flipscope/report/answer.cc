@@ -1,5 +1,6 @@
 // What a campaign says, in words.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "flipscope/numeric/error.h"
@@ -47,10 +48,8 @@ std::string how_much(const CampaignReport& campaign) {
   const std::string samples = grouped(static_cast<std::uint64_t>(summary.samples));
   const std::string harm = harm_text(campaign, campaign.all.harm);
   return campaign.by_decision()
-             ? fmt::format(
-                   "A {} changes or breaks the decision on {} of the {} samples on "
-                   "average; {}.",
-                   fault, harm, samples, certainty(campaign))
+             ? fmt::format("A {} {} on {} of the {} samples on average; {}.", fault, does, harm,
+                           samples, certainty(campaign))
              : fmt::format(
                    "A {} worsens the {} by {} on average, from {:.4g} without faults, over "
                    "{} samples; {}.",
@@ -113,41 +112,39 @@ std::vector<std::string> answer(const CampaignReport& campaign) {
 std::vector<std::pair<std::string, std::string>> facts(const CampaignReport& campaign) {
   const CampaignRecord& record = campaign.record;
   const CampaignSummary& summary = campaign.summary;
-  const auto of = [](const std::map<std::string, std::string>& map, const char* name) {
-    const auto found = map.find(name);
-    return found == map.end() ? std::string() : found->second;
-  };
   std::vector<std::pair<std::string, std::string>> facts;
   const auto add = [&](const char* name, std::string value) {
     if (!value.empty()) facts.emplace_back(name, std::move(value));
   };
   add("Model", summary.model);
   std::string samples = fmt::format("{} of {}", grouped(static_cast<std::uint64_t>(record.samples)),
-                                    of(record.info, "inputs"));
-  if (const std::string labels = of(record.info, "labels"); !labels.empty()) {
+                                    field(record.info, "inputs"));
+  if (const std::string labels = field(record.info, "labels"); !labels.empty()) {
     samples += ", labels " + labels;
   }
-  if (const std::string targets = of(record.info, "targets"); !targets.empty()) {
+  if (const std::string targets = field(record.info, "targets"); !targets.empty()) {
     samples += ", targets " + targets;
   }
   add("Samples", samples);
-  add("Fault model", of(record.fields, "faults"));
-  std::string space = fmt::format("{} bits of {}", grouped(summary.space), of(record.fields, "in"));
-  if (const std::string layers = of(record.fields, "layers"); !layers.empty()) {
+  add("Fault model", field(record.fields, "faults"));
+  std::string space =
+      fmt::format("{} bits of {}", grouped(summary.space), field(record.fields, "in"));
+  if (const std::string layers = field(record.fields, "layers"); !layers.empty()) {
     space += ", layers " + layers;
   }
-  if (const std::string bits = of(record.fields, "bits"); !bits.empty()) space += ", bits " + bits;
+  if (const std::string bits = field(record.fields, "bits"); !bits.empty())
+    space += ", bits " + bits;
   add("Fault space", space);
-  add("Selection", of(record.info, "select"));
+  add("Selection", field(record.info, "select"));
   add("Faults run", summary.done == summary.rows
                         ? grouped(summary.done)
                         : fmt::format("{} of {}", grouped(summary.done), grouped(summary.rows)));
   add("Score", summary.score_name);
   if (summary.golden_score) add("Golden score", number_text(*summary.golden_score));
-  add("Critical", of(record.fields, "critical"));
-  add("Earth mover's costs", of(record.info, "emd-cost"));
-  add("Protected bits", of(record.info, "protect"));
-  if (of(record.fields, "count-only-correct") == "yes") {
+  add("Critical", field(record.fields, "critical"));
+  add("Earth mover's costs", field(record.info, "emd-cost"));
+  add("Protected bits", field(record.info, "protect"));
+  if (field(record.fields, "count-only-correct") == "yes") {
     add("Samples counted", "only those that the golden run gets right");
   }
   add("Seed", std::to_string(record.seed));
@@ -163,7 +160,7 @@ std::vector<std::pair<std::string, std::string>> facts(const CampaignReport& cam
   }
   if (!versions.empty()) {
     add("Run by", fmt::format("flipscope {}, semantics {}", fmt::join(versions, ", "),
-                              of(record.fields, "semantics")));
+                              field(record.fields, "semantics")));
     add("Time", fmt::format("{}, up to {} threads", duration(seconds), threads));
   }
   return facts;
