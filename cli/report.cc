@@ -14,8 +14,10 @@ void describe_report(Command& command, Options& options) {
   command.heading("Arguments");
   command.arguments("STORE", options.stores, "Campaigns' files; several are compared.");
   command.heading("What goes in");
-  command.option("ranking", "FILE,...", options.rankings,
-                 "Rankings, fault lists, or curves of evaluate --out, judged by the first store.");
+  command.option(
+      "ranking", "FILE,...", options.rankings,
+      "Rankings and fault lists, judged by the first store; curves of evaluate --out and "
+      "--out-top, as they are.");
   command.option("vulnerability", "FOLDER", options.vulnerability_folder,
                  "What vulnerability --out wrote.");
   command.option("slice", "FILE,...", options.slices,

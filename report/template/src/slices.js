@@ -24,7 +24,7 @@ function picture(pictures) {
       const panel = (data, fx) => data.map((p) => ({ ...p, fx }));
       const panels = ["expected", `under fault ${fault}`];
       return plot({
-        width, height: width < 600 ? width * 1.5 : Math.min(460, width * 0.44), marginLeft: 42, marginBottom: 38, marginTop: 26, grid: true,
+        width, height: width < 600 ? width * 1.5 : Math.min(460, width * 0.44), marginLeft: 42, marginRight: width < 600 ? 104 : 20, marginBottom: 38, marginTop: 26, grid: true,
         x: { label: `first axis (both show ${percent(chosen.variance_shown)} of the variance) →`, ticks: 5, labelOffset: 34 }, y: { label: "↑ second axis", ticks: 5 },
         ...(width < 600 ? { fy: { domain: panels, label: null } } : { fx: { domain: panels, label: null } }),
         symbol: { type: "identity" },

@@ -57,8 +57,9 @@ struct JudgedRanking {
     double found = 0;  ///< share of Σ|change of score|
   };
   std::string name;
-  std::optional<Evaluation> evaluation;  ///< empty: a curve from a file
+  std::optional<Evaluation> evaluation;  ///< empty: what is known comes from a file
   std::vector<Point> curve;
+  std::vector<Reach> top;  ///< flips until all bits of the top 1%, 2%, … are found
 };
 
 struct CampaignReport {

@@ -83,7 +83,7 @@ std::string campaign_rows(const CampaignReport& campaign) {
     if (!ranking.evaluation) continue;
     rows.add("ranking", {}, fmt::format("{} spearman", ranking.name), ranking.evaluation->spearman);
     rows.add("ranking", {}, fmt::format("{} area", ranking.name), ranking.evaluation->area);
-    for (const Reach& reach : ranking.evaluation->reach) {
+    for (const Reach& reach : ranking.top) {
       rows.add("ranking", {},
                fmt::format("{} flips_to_top_{}_percent", ranking.name, reach.percent),
                reach.flips ? static_cast<double>(*reach.flips) : NAN);

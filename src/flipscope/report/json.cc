@@ -100,13 +100,13 @@ Json rankings_json(const std::vector<JudgedRanking>& rankings) {
       one["bits"] = e->ranked;
       one["spearman"] = number(e->spearman);
       one["area"] = number(e->area);
-      one["top"] = Json::array();
-      for (const Reach& reach : e->reach) {
-        one["top"].push_back({{"percent", reach.percent},
-                              {"bits", reach.bits},
-                              {"flips", optional_json(reach.flips)}});
-      }
       one["flips_to_90_percent_of_sensitive"] = optional_json(e->flips_to_sensitive);
+    }
+    one["top"] = Json::array();
+    for (const Reach& reach : ranking.top) {
+      one["top"].push_back({{"percent", reach.percent},
+                            {"bits", reach.bits},
+                            {"flips", optional_json(reach.flips)}});
     }
     one["curve"] = Json::array();
     for (const auto& point : ranking.curve) one["curve"].push_back({point.flips, point.found});

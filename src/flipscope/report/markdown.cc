@@ -68,8 +68,9 @@ std::string rankings_table(const std::vector<JudgedRanking>& rankings) {
     const Evaluation& e = *ranking.evaluation;
     text += fmt::format("| {} | {} | {:.4f} |", cell(ranking.name),
                         std::isnan(e.spearman) ? "" : fmt::format("{:.3f}", e.spearman), e.area);
-    for (const Reach& reach : e.reach) {
-      text += fmt::format(" {} |", reach.flips ? grouped(*reach.flips) : "never");
+    for (const double percent : {1.0, 5.0, 20.0}) {
+      const auto reach = std::ranges::find(ranking.top, percent, &Reach::percent);
+      text += fmt::format(" {} |", reach->flips ? grouped(*reach->flips) : "never");
     }
     text += "\n";
   }
