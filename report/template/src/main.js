@@ -110,6 +110,7 @@ async function show(number, tabs) {
 
 const tabs = header(document.getElementById("main"), (i) => show(i, tabs));
 watchTerms();
+matchMedia("print").addEventListener("change", () => heatMap?.setTheme());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => heatMap?.setTheme());
 document.getElementById("bottom").prepend(h("p", `Written by flipscope ${report.flipscope}. Rates are means over faults, on these samples.`));
 show(0, tabs);
