@@ -40,6 +40,17 @@ struct Options {
   std::vector<std::string> rankings;
   std::string sensitive = "worse";
 
+  // protect
+  std::vector<std::string> budgets;
+  std::string protection_cost = "2,0.6";
+  std::string trial;  ///< fault model of the trials; empty: none
+  std::uint64_t trials = 1000;
+  std::string to = "csv";
+
+  // compare
+  std::string costs;
+  double residual = 0.1;
+
   // bench
   std::uint64_t faults_per_layer = 1000;
   double seconds = 2;

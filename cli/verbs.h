@@ -33,6 +33,12 @@ int trace(const Options& options);
 void describe_evaluate(Command& command, Options& options);
 int evaluate(const Options& options);
 
+void describe_protect(Command& command, Options& options);
+int protect(const Options& options);
+
+void describe_compare(Command& command, Options& options);
+int compare(const Options& options);
+
 void describe_bench(Command& command, Options& options);
 int bench(const Options& options);
 

@@ -45,8 +45,7 @@ double largest_sum(std::vector<double>& numbers, double count) {
 /// that raise it or all that lower it, with the `struck` words that can add most to either.
 class ChannelBound {
  public:
-  ChannelBound(const CodeRange& weights, const CodeRange& x)
-      : x_(x), anything_(weights, x) {}
+  ChannelBound(const CodeRange& weights, const CodeRange& x) : x_(x), anything_(weights, x) {}
 
   void add_weight(double w) {
     const Reach golden({w, w}, x_);
@@ -127,7 +126,8 @@ ExactnessProof prove(const Graph& graph, int index, const FaultLoad& load) {
     const auto [least, largest] = std::ranges::minmax(golden);
     const bool by_channel = std::ssize(golden) == channels;
     for (std::int64_t c = 0; c < channels; ++c) {
-      const CodeRange own = by_channel ? CodeRange{golden[c], golden[c]} : CodeRange{least, largest};
+      const CodeRange own =
+          by_channel ? CodeRange{golden[c], golden[c]} : CodeRange{least, largest};
       bounds[c].add_bias(load.biases ? anything : own);
     }
   }

@@ -16,12 +16,19 @@ struct BasisTree {
   /// A node but the root hangs from its parent by an arc that leaves the source among the two.
   struct Node {
     int parent = 0;
-    int size = 1;            ///< nodes of its subtree
     bool is_source = false;  ///< of the arc to the parent
   };
   std::vector<Node> nodes;
-  std::vector<double> potential;  ///< [node] integers
-  std::vector<int> order;         ///< nodes, each before its subtree
+  std::vector<std::uint64_t> below;  ///< [node][word] a bit for each node of its subtree
+  std::vector<double> potential;     ///< [node] integers
+  std::vector<int> order;            ///< nodes, each before its subtree
+
+  std::size_t words() const { return (nodes.size() + 63) / 64; }
+  std::span<std::uint64_t> subtree(int node) {
+    return std::span(below).subspan(static_cast<std::size_t>(node) * words(), words());
+  }
+  /// Puts the order right: larger subtrees first.
+  void sort();
 };
 
 class BasisPool {

@@ -2,6 +2,7 @@
 #include "flipscope/score/emd.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -17,6 +18,20 @@ __extension__ using Wide = __int128;
 constexpr int kMassBits = 62;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+void set_bit(std::span<std::uint64_t> words, int bit) {
+  words[static_cast<std::size_t>(bit) / 64] |= std::uint64_t{1} << (bit % 64);
+}
+
+/// Calls f(bit) for every bit that is set, ascending.
+template <typename F>
+void for_each_bit(std::span<const std::uint64_t> words, F f) {
+  int first = 0;
+  for (std::uint64_t word : words) {
+    for (; word != 0; word &= word - 1) f(first + std::countr_zero(word));
+    first += 64;
+  }
+}
+
 }  // namespace
 
 EmdSolver::EmdSolver(const GroundDistance& cost) : cost_(&cost) {
@@ -31,10 +46,12 @@ double EmdSolver::operator()(const double* p, const double* q) {
   weigh(q, q_);
   set_supply();
   if (const BasisTree* const near = pool_.best(supply_)) tree_ = *near;
-  set_places();
   set_flows();
   optimize();
-  if (pivots_ > 0) pool_.add(tree_);
+  if (pivots_ > 0) {
+    tree_.sort();
+    pool_.add(tree_);
+  }
   return total_cost();
 }
 
@@ -89,19 +106,25 @@ void EmdSolver::start() {
       sources_, {}, [this](const Source& source) { return p_[source.cell]; });
   const int count = n + (cost_->is_metric() ? 0 : static_cast<int>(sources_.size()));
   tree_.nodes.assign(static_cast<std::size_t>(count), {.parent = root.node});
-  tree_.nodes[root.node].size = count;
-  flow_.assign(tree_.nodes.size(), 0);
-  inside_.assign(tree_.nodes.size(), 0);
+  const std::size_t words = tree_.words();
+  tree_.below.assign(tree_.nodes.size() * words, 0);
   tree_.potential.assign(tree_.nodes.size(), 0);
-  tree_.order.assign(1, root.node);
-  place_.resize(tree_.nodes.size());
+  flow_.assign(tree_.nodes.size(), 0);
+  source_nodes_.assign(words, 0);
+  sink_nodes_.assign(words, 0);
+  for (const Source& source : sources_) set_bit(source_nodes_, source.node);
+  for (int t = 0; t < n; ++t) set_bit(sink_nodes_, t);
+  moved_.resize(words);
+  from_.resize(words);
+  to_.resize(words);
   const double* const from_root = cost_->whole_costs(root.cell);
-  for (int t = 0; t < n; ++t) {
-    if (t == root.node) continue;
-    tree_.potential[t] = -from_root[t];
-    tree_.order.push_back(t);
+  for (int v = 0; v < count; ++v) {
+    set_bit(tree_.subtree(v), v);
+    set_bit(tree_.subtree(root.node), v);
+    if (v < n && v != root.node) tree_.potential[v] = -from_root[v];
   }
   if (!cost_->is_metric()) hang_sources(root.node);
+  tree_.sort();
 }
 
 void EmdSolver::hang_sources(int root) {
@@ -114,8 +137,7 @@ void EmdSolver::hang_sources(int root) {
     while (costs[sink] + tree_.potential[sink] != bound) ++sink;
     tree_.potential[source.node] = bound;
     tree_.nodes[source.node] = {.parent = sink, .is_source = true};
-    ++tree_.nodes[sink].size;
-    tree_.order.insert(std::ranges::find(tree_.order, sink) + 1, source.node);
+    set_bit(tree_.subtree(sink), source.node);
   }
 }
 
@@ -123,12 +145,6 @@ void EmdSolver::set_supply() {
   supply_.assign(tree_.nodes.size(), 0);
   for (std::size_t i = 0; i < q_.size(); ++i) supply_[i] = -q_[i];
   for (const Source& source : sources_) supply_[source.node] += p_[source.cell];
-}
-
-void EmdSolver::set_places() {
-  for (std::size_t k = 0; k < tree_.order.size(); ++k) {
-    place_[tree_.order[k]] = static_cast<int>(k);
-  }
 }
 
 /// Flows that carry p to q along the tree, negative ones too.
@@ -175,65 +191,67 @@ int EmdSolver::first_negative() const {
   return leaving;
 }
 
-/// Of the arcs into the subtree (or out of it) the one that is least above the potentials, of equal
-/// ones the first by source, then sink.
-EmdSolver::Arc EmdSolver::entering_arc(std::span<const int> subtree, bool into_subtree) {
-  for (const int v : subtree) inside_[v] = 1;
-  const std::uint8_t of_sinks = into_subtree ? 1 : 0;
-  from_.clear();
-  for (const Source& source : sources_) {
-    if (inside_[source.node] != of_sinks) from_.push_back(source);
+EmdSolver::Source EmdSolver::source_at(int node) const {
+  const int n = cost_->cells();
+  return node < n ? Source{node, node} : sources_[node - n];
+}
+
+/// Of the arcs into the moved subtree (or out of it) the one that is least above the potentials, of
+/// equal ones the first by source, then sink.
+EmdSolver::Arc EmdSolver::entering_arc(bool into_subtree) {
+  int sources = 0, sinks = 0;
+  for (std::size_t w = 0; w < moved_.size(); ++w) {
+    from_[w] = source_nodes_[w] & (into_subtree ? ~moved_[w] : moved_[w]);
+    to_[w] = sink_nodes_[w] & (into_subtree ? moved_[w] : ~moved_[w]);
+    sources += std::popcount(from_[w]);
+    sinks += std::popcount(to_[w]);
   }
-  to_.clear();
-  for (int t = 0; t < cost_->cells(); ++t) {
-    if (inside_[t] == of_sinks) to_.push_back(t);
-  }
-  for (const int v : subtree) inside_[v] = 0;
   std::ranges::fill(open_, kInfinity);
-  const Arc arc = from_.size() < to_.size() ? least_arc_by_source() : least_arc_by_sink();
+  const Arc arc = sources < sinks ? least_arc_by_source() : least_arc_by_sink();
   assert(arc.reduced_cost >= 0 && arc.reduced_cost < kInfinity);
   return arc;
 }
 
 EmdSolver::Arc EmdSolver::least_arc_by_source() {
   const int n = cost_->cells();
-  for (const int t : to_) open_[t] = tree_.potential[t];
+  for_each_bit(to_, [&](int t) { open_[t] = tree_.potential[t]; });
   Arc best{.reduced_cost = kInfinity};
-  for (const Source& source : from_) {
+  for_each_bit(from_, [&](int v) {
+    const Source source = source_at(v);
     const double* const costs = cost_->whole_costs(source.cell);
     const double least = least_sum(costs, open_.data(), n);
-    Arc arc{.reduced_cost = least - tree_.potential[source.node], .source = source};
-    if (arc.reduced_cost >= best.reduced_cost) continue;  // of equal ones the first
+    Arc arc{.reduced_cost = least - tree_.potential[v], .source = source};
+    if (arc.reduced_cost >= best.reduced_cost) return;  // of equal ones the first
     while (costs[arc.sink] + open_[arc.sink] != least) ++arc.sink;
     best = arc;
-  }
+  });
   return best;
 }
 
 EmdSolver::Arc EmdSolver::least_arc_by_sink() {
   const int n = cost_->cells();
-  for (const Source& source : from_) open_[source.cell] = -tree_.potential[source.node];
+  for_each_bit(from_, [&](int v) { open_[source_at(v).cell] = -tree_.potential[v]; });
   Arc best{.reduced_cost = kInfinity};
-  for (const int t : to_) {
+  for_each_bit(to_, [&](int t) {
     const double* const costs = cost_->whole_costs_to(t);
     const double least = least_sum(costs, open_.data(), n);
-    if (least + tree_.potential[t] > best.reduced_cost) continue;
-    auto source = from_.begin();
-    while (costs[source->cell] + open_[source->cell] != least) ++source;
+    if (least + tree_.potential[t] > best.reduced_cost) return;
+    int cell = 0;
+    while (costs[cell] + open_[cell] != least) ++cell;
+    const auto source = std::ranges::lower_bound(sources_, cell, {}, &Source::cell);
     best = std::min(best, Arc{least + tree_.potential[t], *source, t});
-  }
+  });
   return best;
 }
 
 /// The arc above `leaving` has a negative flow: its subtree lacks mass, or has too much, and is
 /// hung where that costs least. All its potentials shift until the new arc is tight.
 void EmdSolver::pivot(int leaving) {
-  const auto subtree = std::span(tree_.order).subspan(static_cast<std::size_t>(place_[leaving]),
-                                                 static_cast<std::size_t>(tree_.nodes[leaving].size));
+  std::ranges::copy(tree_.subtree(leaving), moved_.begin());
   const bool lacks = tree_.nodes[leaving].is_source;
-  const Arc arc = entering_arc(subtree, lacks);
+  const Arc arc = entering_arc(lacks);
   const double shift = lacks ? -arc.reduced_cost : arc.reduced_cost;
-  for (const int v : subtree) tree_.potential[v] += shift;
+  for_each_bit(moved_, [&](int v) { tree_.potential[v] += shift; });
   if (lacks) {
     turn(leaving, arc.sink, arc.source.node, false);
   } else {
@@ -241,61 +259,38 @@ void EmdSolver::pivot(int leaving) {
   }
 }
 
-/// Adds to what the subtree of each node from `v` up has, and so to what it sends up.
-void EmdSolver::add_upward(int v, std::int64_t supply, int size) {
+/// The moved subtree with its supply joins, or leaves, those of each node from `v` up.
+void EmdSolver::add_upward(int v, std::int64_t supply, bool joins) {
   const int root = tree_.order[0];
   for (;; v = tree_.nodes[v].parent) {
-    tree_.nodes[v].size += size;
+    const std::span<std::uint64_t> below = tree_.subtree(v);
+    for (std::size_t w = 0; w < below.size(); ++w) below[w] ^= moved_[w];
     if (v == root) return;
-    flow_[v] += tree_.nodes[v].is_source ? supply : -supply;
+    flow_[v] += tree_.nodes[v].is_source == joins ? supply : -supply;
   }
 }
 
 /// Hangs the subtree of `leaving` by its node `first` from `parent`; `is_source`: of the new arc.
 void EmdSolver::turn(int leaving, int first, int parent, bool is_source) {
-  const int size = tree_.nodes[leaving].size;
   const std::int64_t supply = tree_.nodes[leaving].is_source ? flow_[leaving] : -flow_[leaving];
-  add_upward(tree_.nodes[leaving].parent, -supply, -size);
-
+  add_upward(tree_.nodes[leaving].parent, supply, false);
   // Up the old path, each node takes over what was above it: all but its old subtree.
-  turned_.clear();
-  Node now{.parent = parent, .size = size, .is_source = is_source};
+  Node now{.parent = parent, .is_source = is_source};
   std::int64_t now_supply = supply;
-  const auto take = [this](int from, int to) {
-    turned_.insert(turned_.end(), tree_.order.begin() + from, tree_.order.begin() + to);
-  };
-  int taken = place_[first], taken_end = taken;
+  lost_.assign(moved_.size(), 0);
   for (int v = first;;) {
     const Node before = std::exchange(tree_.nodes[v], now);
     const std::int64_t flow = std::exchange(flow_[v], now.is_source ? now_supply : -now_supply);
-    take(place_[v], taken);
-    take(taken_end, place_[v] + before.size);
+    const std::span<std::uint64_t> below = tree_.subtree(v);
+    for (std::size_t w = 0; w < below.size(); ++w) {
+      lost_[w] = std::exchange(below[w], moved_[w] & ~lost_[w]);
+    }
     if (v == leaving) break;
-    taken = place_[v];
-    taken_end = taken + before.size;
-    now = {.parent = v, .size = size - before.size, .is_source = !before.is_source};
+    now = {.parent = v, .is_source = !before.is_source};
     now_supply = supply - (before.is_source ? flow : -flow);
     v = before.parent;
   }
-  add_upward(parent, supply, size);
-  move_subtree(place_[leaving], place_[parent]);
-}
-
-/// Puts the turned subtree, which began at `from`, behind its new parent at `parent`.
-void EmdSolver::move_subtree(int from, int parent) {
-  const int size = static_cast<int>(turned_.size());
-  const auto order = tree_.order.begin();
-  int first = from, to = parent + 1, last = parent + 1;
-  if (parent < from) {
-    std::copy_backward(order + to, order + from, order + from + size);
-    first = to;
-    last = from + size;
-  } else {
-    std::copy(order + from + size, order + last, order + from);
-    to = last - size;
-  }
-  std::ranges::copy(turned_, order + to);
-  for (int k = first; k < last; ++k) place_[tree_.order[k]] = k;
+  add_upward(parent, supply, true);
 }
 
 /// Σ potential·supply, which at the optimum is Σ cost·flow.

@@ -5,9 +5,10 @@
 // Solved by the dual simplex on a tree basis (Dantzig 1951; potentials with y_i − y_j = cost_ij on
 // the tree and ≤ off it). Costs are fixed, so a tree that was optimal for one q keeps feasible
 // potentials for every other: only flows that turned negative are repaired, which for a q nearby
-// takes few pivots. Trees of earlier solves are kept, and the nearest is the start. Masses and costs are integers, so tests, flows and the total are exact: every
-// optimal tree has the same total, and the result does not depend on where the search began. Where
-// the cost is a metric, source and sink of a cell are one node: mass that both have stays.
+// takes few pivots. Trees of earlier solves are kept, and the nearest is the start. Masses and
+// costs are integers, so tests, flows and the total are exact: every optimal tree has the same
+// total, and the result does not depend on where the search began. Where the cost is a metric,
+// source and sink of a cell are one node: mass that both have stays.
 #pragma once
 
 #include <cstdint>
@@ -54,18 +55,17 @@ class EmdSolver {
   void start();
   void hang_sources(int root);
   void set_supply();
-  void set_places();
   void set_flows();
   void optimize();
   int most_negative() const;
   int first_negative() const;
-  Arc entering_arc(std::span<const int> subtree, bool into_subtree);
+  Arc entering_arc(bool into_subtree);
   Arc least_arc_by_source();
   Arc least_arc_by_sink();
   void pivot(int leaving);
-  void add_upward(int v, std::int64_t supply, int size);
+  void add_upward(int v, std::int64_t supply, bool joins);
   void turn(int leaving, int first, int parent, bool is_source);
-  void move_subtree(int from, int parent);
+  Source source_at(int node) const;
   double total_cost() const;
 
   const GroundDistance* cost_;
@@ -73,16 +73,15 @@ class EmdSolver {
   std::vector<double> last_p_;
   std::vector<std::int64_t> p_, q_;   ///< [cell] in 2^−62 of the whole
   std::vector<Source> sources_;       ///< cells where p is not 0
-  BasisTree tree_;  ///< sinks are the cells; further sources come behind them
-  BasisPool pool_;  ///< of trees over these sources
+  BasisTree tree_;                    ///< sinks are the cells; further sources come behind them
+  BasisPool pool_;                    ///< of trees over these sources
   std::vector<std::int64_t> supply_;  ///< [node] what it has
   std::vector<std::int64_t> flow_;    ///< [node] on the arc to its parent; of the root 0
-  std::vector<int> place_;            ///< [node] in that order
-  std::vector<std::uint8_t> inside_;  ///< [node] of the subtree that a pivot moves
-  std::vector<Source> from_;          ///< ends that the entering arc may have
-  std::vector<int> to_;
+  std::vector<std::uint64_t> source_nodes_, sink_nodes_;  ///< [word] a bit for each
+  std::vector<std::uint64_t> moved_;                      ///< [word] the subtree that a pivot moves
+  std::vector<std::uint64_t> lost_;                       ///< [word] scratch
+  std::vector<std::uint64_t> from_, to_;  ///< [word] ends that the entering arc may have
   std::vector<double> open_;  ///< [cell] potential of such an end (of a source minus it), else ∞
-  std::vector<int> turned_;           ///< that subtree in its new order
 };
 
 }  // namespace flipscope
