@@ -3,6 +3,7 @@
 
 import csv
 import json
+import pathlib
 import sys
 import unittest
 
@@ -28,7 +29,7 @@ class Protect(Case):
         self.harm = {(row["tensor"], row["index"], row["bit"]): max(float(row["delta"]), 0) for row in self.oracle}
 
     def protect(self, *words):
-        return json.loads(self.good("protect", self.store, *words, "--json").stdout)
+        return json.loads(self.good("protect", self.store, *words, "--json"))
 
     def test_the_worst_bits_are_protected_and_what_is_left_is_their_share(self):
         out = self.path("plan.csv")
@@ -130,8 +131,9 @@ class Protect(Case):
 class Variants(Case):
     def test_formats_change_what_can_be_struck(self):
         def bits(*words):
-            layers = json.loads(self.good("info", CLASSIFIER, *words, "--json").stdout)["layers"]
-            return {layer["layer"]: (layer["format"], layer["bits"]) for layer in layers}
+            layers = json.loads(self.good("info", CLASSIFIER, *words, "--json"))["layers"]
+            return {layer["layer"]: (layer["tensors"][0]["format"], layer["bits"])
+                    for layer in layers if layer["tensors"]}
 
         before, after = bits(), bits("--requantize", "conv1=fixed:4,1,dense=fixed:5,2")
         self.assertEqual(after["conv1"][0], "fixed<4,1>")
@@ -161,8 +163,8 @@ class Variants(Case):
         self.good("inject", CLASSIFIER, *SAMPLES, "--first", "20", "--store", store, "--layers", "conv1",
                   "--requantize", "*=fixed:4,1")
         found = json.loads(self.good("protect", store, "--budget", "9", "--out", out, "--trial", "multi:5",
-                                     "--trials", "5", "--json").stdout)
-        self.assertEqual(found["space"], 64 * 4)
+                                     "--trials", "5", "--json"))
+        self.assertEqual(found["space"], 72 * 4)
         self.assertEqual(len(rows(out)), 9)
 
     def test_verified_by_the_reference(self):
@@ -189,7 +191,7 @@ class Compare(Case):
         costs, out = self.path("costs.csv"), self.path("designs.csv")
         with open(costs, "w", encoding="utf-8") as file:
             file.write("store,latency,LUT\nnarrow,9,1200\nwide,11,1900\n")
-        found = json.loads(self.good("compare", *self.stores, "--costs", costs, "--out", out, "--json").stdout)
+        found = json.loads(self.good("compare", *self.stores, "--costs", costs, "--out", out, "--json"))
         self.assertEqual([design["bits"] for design in found["designs"]], [324, 216])
         self.assertEqual([design["costs"]["latency"] for design in found["designs"]], [11, 9])
         table = rows(out)
@@ -222,5 +224,5 @@ class Compare(Case):
 
 
 if __name__ == "__main__":
-    cli_test.PROGRAM = sys.argv.pop(1)
+    cli_test.PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
     unittest.main()

@@ -19,11 +19,11 @@ TrialStatistics trial_statistics(const std::string& path) {
   TrialStatistics found{.trials = scores.size(), .golden = *golden};
   for (const double score : scores) {
     if (!std::isfinite(score)) fail("protect", "{}: a trial's score is {}", path, score);
-    found.mean += score;
+    found.mean += score - found.golden;
     found.worse += (higher_is_better ? score < *golden : score > *golden) ? 1 : 0;
   }
   const auto n = static_cast<double>(scores.size());
-  found.mean /= n;
+  found.mean = found.golden + found.mean / n;
   double squares = 0;
   for (const double score : scores) squares += (score - found.mean) * (score - found.mean);
   found.deviation = scores.size() > 1 ? std::sqrt(squares / (n - 1)) : 0;

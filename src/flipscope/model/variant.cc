@@ -41,7 +41,8 @@ std::vector<Requantization> parse_requantizations(const std::string& text) {
       bits = whole_number(rest.substr(fixed + kFixed.size(), comma - fixed - kFixed.size()));
       integer_bits = whole_number(rest.substr(comma + 1, end - comma - 1));
     }
-    if (!bits || !integer_bits || *bits < 2 || *bits > 24 || std::abs(*integer_bits) > 64) {
+    if (!bits || !integer_bits || text.ends_with(',') || *bits < 2 || *bits > 24 ||
+        std::abs(*integer_bits) > 64) {
       fail("variant",
            "--requantize '{}' is not GLOB=fixed:B,I with 2 to 24 bits, I of them before the "
            "point: 'conv*=fixed:5,1'",
