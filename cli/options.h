@@ -45,6 +45,17 @@ struct Options {
   // sample-size
   std::string method = "layer";
 
+  // protect
+  std::vector<std::string> budgets;
+  std::string protection_cost = "2,0.6";
+  std::string trial;  ///< fault model of the trials; empty: none
+  std::uint64_t trials = 1000;
+  std::string to = "csv";
+
+  // compare
+  std::string costs;
+  double residual = 0.1;
+
   // bench
   std::uint64_t faults_per_layer = 1000;
   double seconds = 2;
