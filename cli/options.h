@@ -42,6 +42,10 @@ struct Options {
   std::string out_top;
   std::string sensitive = "worse";
 
+  // report
+  std::string vulnerability_folder;
+  std::vector<std::string> slices;
+
   // sample-size
   std::string method = "layer";
 
