@@ -7,6 +7,7 @@
 
 #include "flipscope/campaign/campaign.h"
 #include "flipscope/campaign/export.h"
+#include "vulnerability_choice.h"
 
 namespace flipscope::cli {
 
@@ -39,6 +40,9 @@ struct Options {
   // evaluate
   std::vector<std::string> rankings;
   std::string sensitive = "worse";
+
+  // vulnerability
+  VulnerabilityChoice vulnerability;
 
   // bench
   std::uint64_t faults_per_layer = 1000;

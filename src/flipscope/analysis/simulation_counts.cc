@@ -1,0 +1,41 @@
+#include "flipscope/analysis/simulation_counts.h"
+
+#include <cmath>
+
+namespace flipscope {
+namespace {
+
+constexpr double kMargin = 0.01, kQuantile = 1.96, kShare = 0.5;
+
+/// Faults to draw from N (Leveugle, DATE'09).
+double sample_size(double population) {
+  return population / (1 + kMargin * kMargin * (population - 1) /
+                               (kQuantile * kQuantile * kShare * (1 - kShare)));
+}
+
+int word_bits(const Graph& graph, const AnalysedLayer& layer) {
+  const Node& node = graph.nodes[layer.node];
+  if (layer.kind != FaultKind::filters) return graph.values[data_value(node)].encoding.format.bits;
+  return graph.stored[graph.constants[weight_constant(node)].stored].encoding.format.bits;
+}
+
+}  // namespace
+
+SimulationCounts simulation_counts(const Graph& graph, const std::vector<LayerSample>& layers,
+                                   FaultKind kind) {
+  SimulationCounts counts;
+  double by_layer = 0, by_bit = 0;
+  for (const LayerSample& sample : layers) {
+    if (sample.layer.kind != kind) continue;
+    const auto faults = static_cast<double>(sample.layer.faults);
+    const int bits = word_bits(graph, sample.layer);
+    counts.exhaustive += sample.layer.faults;
+    by_layer += sample_size(faults);
+    by_bit += bits * sample_size(faults / bits);
+  }
+  counts.by_layer = static_cast<std::uint64_t>(by_layer);
+  counts.by_bit = static_cast<std::uint64_t>(by_bit);
+  return counts;
+}
+
+}  // namespace flipscope
