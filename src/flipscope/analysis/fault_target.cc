@@ -200,8 +200,8 @@ Ranges channel_elements(const Graph& graph, const AnalysedLayer& layer, std::int
 }
 
 TargetMaps::TargetMaps(const Program& program, const AnalysedLayer& layer,
-                       const FaultTargetPlace& place, int flips)
-    : program_(&program), layer_(layer), place_(place) {
+                       const FaultTargetPlace& place, const MapOptions& options)
+    : program_(&program), layer_(layer), place_(place), filters_(options.filters) {
   const Graph& graph = *program.graph;
   const Node& node = graph.nodes[layer.node];
   source_ = data_value(node);
@@ -216,13 +216,13 @@ TargetMaps::TargetMaps(const Program& program, const AnalysedLayer& layer,
     rescale_ = rescale[by_channel ? place.channel : 0];
   }
   if (layer.kind != FaultKind::filters) {
-    masks_ = flip_masks(all_bits(graph.values[source_].encoding.format), flips);
+    masks_ = flip_masks(all_bits(graph.values[source_].encoding.format), options.flips);
     if (layer.kind == FaultKind::operands) terms_ = terms_of(graph, layer.node, place.element);
     return;
   }
   const Constant& constant = graph.constants[weight_constant(node)];
   const StoredTensor& stored = graph.stored[constant.stored];
-  const std::vector<Word> masks = flip_masks(all_bits(stored.encoding.format), flips);
+  const std::vector<Word> masks = flip_masks(all_bits(stored.encoding.format), options.flips);
   std::map<std::int32_t, std::size_t> known;
   for (const Range& range : channel_elements(graph, layer, place.channel)) {
     for (std::int64_t output = range.first; output < range.last; ++output) {
@@ -287,12 +287,29 @@ ErrorMap TargetMaps::operator()(const Block& golden, int lane) {
   const float* x = golden.values[source_].data();
   for (std::size_t w = 0; w < weights_.size(); ++w) {
     counter_.begin(changes_[w]);
-    for (const std::int32_t input : weights_[w].inputs) {
-      counter_.count(x[std::int64_t{input} * golden.lanes + lane]);
+    if (filters_ == FilterErrors::by_fault) {
+      counter_.count(typical_input(x, golden.lanes, lane, weights_[w].inputs));
+    } else {
+      for (const std::int32_t input : weights_[w].inputs) {
+        counter_.count(x[std::int64_t{input} * golden.lanes + lane]);
+      }
     }
     counter_.finish(map);
   }
   return map;
+}
+
+/// Root of the mean square over the channel's places, with the sign of the sum.
+double TargetMaps::typical_input(const float* x, int lanes, int lane,
+                                 const std::vector<std::int32_t>& inputs) const {
+  double sum = 0, squares = 0;
+  for (const std::int32_t input : inputs) {
+    const double value = x[std::int64_t{input} * lanes + lane];
+    sum += value;
+    squares += value * value;
+  }
+  const double size = std::sqrt(squares / static_cast<double>(layer_.elements));
+  return sum < 0 ? -size : size;
 }
 
 }  // namespace flipscope

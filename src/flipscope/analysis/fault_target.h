@@ -65,12 +65,23 @@ struct FaultTargetPlace {
   std::int64_t element = -1;
 };
 
-/// Error maps of one target, sample by sample. `flips` bits of a word flip together. Owns scratch
-/// memory: one for each thread.
+/// How the map of a filter counts a flipped weight, which moves each place of its channel by
+/// another δ = Δw·x.
+enum class FilterErrors {
+  by_place,  ///< once for each place, by the δ there, as the paper does
+  by_fault,  ///< once, by the root mean square of δ over the channel
+};
+
+struct MapOptions {
+  int flips = 1;  ///< distinct bits of a word that flip together
+  FilterErrors filters = FilterErrors::by_place;
+};
+
+/// Error maps of one target, sample by sample. Owns scratch memory: one for each thread.
 class TargetMaps {
  public:
   TargetMaps(const Program& program, const AnalysedLayer& layer, const FaultTargetPlace& place,
-             int flips);
+             const MapOptions& options);
 
   ErrorMap operator()(const Block& golden, int lane);
 
@@ -83,9 +94,13 @@ class TargetMaps {
   void add_changes(const Block& golden, int lane, std::int64_t input, double factor,
                    ErrorMap& map) const;
 
+  double typical_input(const float* x, int lanes, int lane,
+                       const std::vector<std::int32_t>& inputs) const;
+
   const Program* program_;
   AnalysedLayer layer_;
   FaultTargetPlace place_;
+  FilterErrors filters_;
   int source_ = -1;  ///< value that is read
   double rescale_ = 1;
   std::vector<Term> terms_;      ///< operands
