@@ -3,6 +3,8 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <map>
 #include <numeric>
 
@@ -94,6 +96,20 @@ std::vector<Term> convolution_terms(const Op& op, const Shape& x, const Shape& w
     }
   }
   return terms;
+}
+
+/// Sums of codes are scaled by columns of the output.
+double rescale_of(const Node& node, std::int64_t channel) {
+  return std::visit(
+      [&](const auto& op) {
+        if constexpr (requires { op.accumulation; }) {
+          const std::vector<double>& rescale = op.accumulation.rescale;
+          if (rescale.empty()) return 1.0;
+          return rescale[rescale.size() > 1 && data_operand(node) == 0 ? channel : 0];
+        }
+        return 1.0;
+      },
+      node.op);
 }
 
 }  // namespace
@@ -199,50 +215,71 @@ Ranges channel_elements(const Graph& graph, const AnalysedLayer& layer, std::int
   return elements;
 }
 
+std::vector<FilterWeight> filter_weights(const Graph& graph, const AnalysedLayer& layer,
+                                         std::int64_t channel) {
+  const Constant& constant = graph.constants[weight_constant(graph.nodes[layer.node])];
+  std::vector<FilterWeight> weights;
+  std::map<std::int32_t, std::size_t> known;
+  for (const Range& range : channel_elements(graph, layer, channel)) {
+    for (std::int64_t output = range.first; output < range.last; ++output) {
+      for (const Term& term : terms_of(graph, layer.node, output)) {
+        const auto [at, is_new] = known.try_emplace(term.weight, weights.size());
+        if (is_new) {
+          const std::int64_t word =
+              constant.source.empty() ? term.weight : constant.source[term.weight];
+          weights.push_back({term.weight, word, {}});
+        }
+        weights[at->second].inputs.push_back(term.input);
+      }
+    }
+  }
+  return weights;
+}
+
+double weight_change(const Graph& graph, const AnalysedLayer& layer, std::int64_t channel,
+                     const FilterWeight& weight, Word mask) {
+  const Node& node = graph.nodes[layer.node];
+  const Constant& constant = graph.constants[weight_constant(node)];
+  const Word word = graph.stored[constant.stored].words[weight.word];
+  return (read_element(graph, constant, weight.element, word ^ mask) -
+          read_element(graph, constant, weight.element, word)) *
+         rescale_of(node, channel);
+}
+
+double typical_input(const float* x, int lanes, int lane, const FilterWeight& weight,
+                     std::int64_t places) {
+  double sum = 0, squares = 0;
+  for (const std::int32_t input : weight.inputs) {
+    const double value = x[std::int64_t{input} * lanes + lane];
+    sum += value;
+    squares += value * value;
+  }
+  const double size = std::sqrt(squares / static_cast<double>(places));
+  return sum < 0 ? -size : size;
+}
+
 TargetMaps::TargetMaps(const Program& program, const AnalysedLayer& layer,
                        const FaultTargetPlace& place, const MapOptions& options)
     : program_(&program), layer_(layer), place_(place), filters_(options.filters) {
   const Graph& graph = *program.graph;
   const Node& node = graph.nodes[layer.node];
   source_ = data_value(node);
-  const std::vector<double>& rescale =
-      std::visit([](const auto& op) -> std::vector<double> {
-        if constexpr (requires { op.accumulation; }) return op.accumulation.rescale;
-        return {};
-      }, node.op);
-  if (layer.kind != FaultKind::stored && !rescale.empty()) {
-    // Sums of codes are scaled by columns of the output.
-    const bool by_channel = rescale.size() > 1 && data_operand(node) == 0;
-    rescale_ = rescale[by_channel ? place.channel : 0];
-  }
   if (layer.kind != FaultKind::filters) {
     masks_ = flip_masks(all_bits(graph.values[source_].encoding.format), options.flips);
-    if (layer.kind == FaultKind::operands) terms_ = terms_of(graph, layer.node, place.element);
+    if (layer.kind == FaultKind::operands) {
+      terms_ = terms_of(graph, layer.node, place.element);
+      rescale_ = rescale_of(node, place.channel);
+    }
     return;
   }
-  const Constant& constant = graph.constants[weight_constant(node)];
-  const StoredTensor& stored = graph.stored[constant.stored];
+  const StoredTensor& stored = graph.stored[graph.constants[weight_constant(node)].stored];
   const std::vector<Word> masks = flip_masks(all_bits(stored.encoding.format), options.flips);
-  std::map<std::int32_t, std::size_t> known;
-  for (const Range& range : channel_elements(graph, layer, place.channel)) {
-    for (std::int64_t output = range.first; output < range.last; ++output) {
-      for (const Term& term : terms_of(graph, layer.node, output)) {
-        const auto [at, is_new] = known.try_emplace(term.weight, weights_.size());
-        if (is_new) weights_.push_back({term.weight, {}});
-        weights_[at->second].inputs.push_back(term.input);
-      }
-    }
-  }
+  weights_ = filter_weights(graph, layer, place.channel);
   std::vector<double> changes;
-  for (const Weight& weight : weights_) {
-    const std::int64_t index =
-        constant.source.empty() ? weight.element : constant.source[weight.element];
-    const Word word = stored.words[index];
-    const double golden = read_element(graph, constant, weight.element, word);
+  for (const FilterWeight& weight : weights_) {
     changes.clear();
     for (const Word mask : masks) {
-      const double now = read_element(graph, constant, weight.element, word ^ mask);
-      changes.push_back((now - golden) * rescale_);
+      changes.push_back(weight_change(graph, layer, place.channel, weight, mask));
     }
     changes_.emplace_back(changes);
   }
@@ -288,7 +325,7 @@ ErrorMap TargetMaps::operator()(const Block& golden, int lane) {
   for (std::size_t w = 0; w < weights_.size(); ++w) {
     counter_.begin(changes_[w]);
     if (filters_ == FilterErrors::by_fault) {
-      counter_.count(typical_input(x, golden.lanes, lane, weights_[w].inputs));
+      counter_.count(typical_input(x, golden.lanes, lane, weights_[w], layer_.elements));
     } else {
       for (const std::int32_t input : weights_[w].inputs) {
         counter_.count(x[std::int64_t{input} * golden.lanes + lane]);
@@ -297,19 +334,6 @@ ErrorMap TargetMaps::operator()(const Block& golden, int lane) {
     counter_.finish(map);
   }
   return map;
-}
-
-/// Root of the mean square over the channel's places, with the sign of the sum.
-double TargetMaps::typical_input(const float* x, int lanes, int lane,
-                                 const std::vector<std::int32_t>& inputs) const {
-  double sum = 0, squares = 0;
-  for (const std::int32_t input : inputs) {
-    const double value = x[std::int64_t{input} * lanes + lane];
-    sum += value;
-    squares += value * value;
-  }
-  const double size = std::sqrt(squares / static_cast<double>(layer_.elements));
-  return sum < 0 ? -size : size;
 }
 
 }  // namespace flipscope

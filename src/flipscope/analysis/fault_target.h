@@ -65,6 +65,26 @@ struct FaultTargetPlace {
   std::int64_t element = -1;
 };
 
+/// A weight of a filter.
+struct FilterWeight {
+  std::int32_t element = 0;          ///< of the constant
+  std::int64_t word = 0;             ///< of the stored tensor
+  std::vector<std::int32_t> inputs;  ///< elements that it multiplies, once for each product
+};
+
+std::vector<FilterWeight> filter_weights(const Graph& graph, const AnalysedLayer& layer,
+                                         std::int64_t channel);
+
+/// What flipping the bits of `mask` adds to a product of the weight, in units of the layer's
+/// output, for each unit of the input.
+double weight_change(const Graph& graph, const AnalysedLayer& layer, std::int64_t channel,
+                     const FilterWeight& weight, Word mask);
+
+/// Root of the mean square over a channel's `places` of the inputs that a weight multiplies in one
+/// lane, with the sign of their sum.
+double typical_input(const float* x, int lanes, int lane, const FilterWeight& weight,
+                     std::int64_t places);
+
 /// How the map of a filter counts a flipped weight, which moves each place of its channel by
 /// another δ = Δw·x.
 enum class FilterErrors {
@@ -86,16 +106,8 @@ class TargetMaps {
   ErrorMap operator()(const Block& golden, int lane);
 
  private:
-  struct Weight {
-    std::int32_t element = 0;
-    std::vector<std::int32_t> inputs;  ///< that it multiplies, once for each product
-  };
-
   void add_changes(const Block& golden, int lane, std::int64_t input, double factor,
                    ErrorMap& map) const;
-
-  double typical_input(const float* x, int lanes, int lane,
-                       const std::vector<std::int32_t>& inputs) const;
 
   const Program* program_;
   AnalysedLayer layer_;
@@ -103,10 +115,10 @@ class TargetMaps {
   FilterErrors filters_;
   int source_ = -1;  ///< value that is read
   double rescale_ = 1;
-  std::vector<Term> terms_;      ///< operands
-  std::vector<Weight> weights_;  ///< filters
-  std::vector<Changes> changes_;  ///< [weight] by each mask, in units of the output
-  std::vector<Word> masks_;      ///< of the activation
+  std::vector<Term> terms_;            ///< operands
+  std::vector<FilterWeight> weights_;  ///< filters
+  std::vector<Changes> changes_;       ///< [weight] by each mask
+  std::vector<Word> masks_;            ///< of the activation
   ProductCounter counter_;
 };
 
