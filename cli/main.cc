@@ -32,9 +32,13 @@ constexpr Verb kVerbs[] = {
      "Estimates vulnerability factors of channels, layers and networks (DeepVigor+)",
      describe_vulnerability, vulnerability},
     {"evaluate", "Judges rankings by a campaign that ran every fault", describe_evaluate, evaluate},
+    {"sample-size", "Says how many faults a statistical campaign needs", describe_sample_size,
+     sample_size},
     {"bench",
      "Measures what a campaign will cost here, layer by layer, beside runs of the whole network",
      describe_bench, bench},
+    {"report", "Writes what stores say as one page, or as Markdown, CSV or JSON", describe_report,
+     report},
     {"demo", "Goes the whole way on two small networks that come with the program", describe_demo,
      demo},
 };

@@ -1,17 +1,11 @@
 #include "flipscope/analysis/simulation_counts.h"
 
-#include <cmath>
+#include "flipscope/fault/statistical.h"
 
 namespace flipscope {
 namespace {
 
-constexpr double kMargin = 0.01, kQuantile = 1.96, kShare = 0.5;
-
-/// Faults to draw from N (Leveugle, DATE'09).
-double sample_size(double population) {
-  return population / (1 + kMargin * kMargin * (population - 1) /
-                               (kQuantile * kQuantile * kShare * (1 - kShare)));
-}
+constexpr double kShare = 0.5;
 
 int word_bits(const Graph& graph, const AnalysedLayer& layer) {
   const Node& node = graph.nodes[layer.node];
@@ -27,11 +21,11 @@ SimulationCounts simulation_counts(const Graph& graph, const std::vector<LayerSa
   double by_layer = 0, by_bit = 0;
   for (const LayerSample& sample : layers) {
     if (sample.layer.kind != kind) continue;
-    const auto faults = static_cast<double>(sample.layer.faults);
+    const std::uint64_t faults = sample.layer.faults;
     const int bits = word_bits(graph, sample.layer);
-    counts.exhaustive += sample.layer.faults;
-    by_layer += sample_size(faults);
-    by_bit += bits * sample_size(faults / bits);
+    counts.exhaustive += faults;
+    by_layer += sample_size(faults, kShare, {});
+    by_bit += bits * sample_size(faults / static_cast<std::uint64_t>(bits), kShare, {});
   }
   counts.by_layer = static_cast<std::uint64_t>(by_layer);
   counts.by_bit = static_cast<std::uint64_t>(by_bit);

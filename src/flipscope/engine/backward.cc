@@ -9,8 +9,8 @@
 
 #include "flipscope/numeric/aligned.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/ops/affine_derivative.h"
 #include "flipscope/ops/derivative.h"
-#include "flipscope/ops/dot.h"
 
 namespace flipscope {
 namespace {
@@ -20,36 +20,6 @@ constexpr int kLanes = Objective::kLanes;
 /// Blocks are dealt to this many sums, which are added in order: a number that results depend on,
 /// and so no function of the threads.
 constexpr std::int64_t kSums = 16;
-
-/// The operator as it sums, without the rescale of the sum.
-Op plain_sum(Op op) {
-  std::visit(
-      [](auto& kind) {
-        if constexpr (requires { kind.accumulation; }) kind.accumulation.rescale.clear();
-      },
-      op);
-  return op;
-}
-
-/// A weighted sum in double: what jvp() gives where the data are their own tangent. (The operators'
-/// forward() in double fuses each term, which is slow where the machine's baseline cannot.)
-void forward_affine(const Node& node, std::span<const View<double>> inputs, const Shape& shape,
-                    double* out) {
-  std::vector<const double*> tangents(inputs.size(), nullptr);
-  tangents[0] = inputs[0].data;
-  if (inputs.size() > 2) tangents[2] = inputs[2].data;
-  jvp(plain_sum(node.op), inputs, shape, nullptr, tangents, out, kLanes);
-  const std::vector<double>& scale = accumulation(node.op)->rescale;
-  if (scale.empty()) return;
-  const bool product = std::holds_alternative<MatrixProduct>(node.op);
-  const std::int64_t channels = product ? shape.back() : shape[1];
-  const std::int64_t plane = product ? 1 : strides_of(shape)[1];
-  const std::int64_t elements = element_count(shape);
-  for (std::int64_t e = 0; e < elements; ++e) {
-    const double factor = scale[scale.size() == 1 ? 0 : e / plane % channels];
-    for (int lane = 0; lane < kLanes; ++lane) out[e * kLanes + lane] *= factor;
-  }
-}
 
 template <typename T>
 using Constants = std::vector<std::vector<T>>;
@@ -196,11 +166,15 @@ BlockValues<double> Objective::run(std::int64_t b) const {
     AlignedVector<double>& out = values[node.output];
     out.resize(element_count(shape) * kLanes);
     const std::vector<View<double>> views = views_of<double>(node, values, constants_);
-    if (accumulation(node.op)) {
-      forward_affine(node, views, shape, out.data());
-    } else {
-      forward<double>(node.op, views, shape, out.data(), kLanes);
-    }
+    std::visit(
+        [&](const auto& op) {
+          if constexpr (requires { op.accumulation; }) {
+            affine_forward(op, views, shape, out.data(), kLanes);
+          } else {
+            forward<double>(node.op, views, shape, out.data(), kLanes);
+          }
+        },
+        node.op);
   }
   return values;
 }

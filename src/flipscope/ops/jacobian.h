@@ -1,4 +1,5 @@
-// The derivative of every operator, told once: as the entries of its Jacobian.
+// The derivative of every operator but the weighted sums (affine_derivative.h), told once: as the
+// entries of its Jacobian.
 //
 // entries() of an operator names every pair (output element o, element e of input i) that depend on
 // each other, with ∂out[o]/∂input[e] in each lane. A Jacobian turns them into a vector-Jacobian
@@ -131,13 +132,6 @@ class Jacobian {
   std::span<const T* const> tangents_;
   T* out_ = nullptr;
 };
-
-template <typename T>
-void entries(const Convolution& op, const Point<T>& at, Jacobian<T>& jacobian);
-template <typename T>
-void entries(const TransposedConvolution& op, const Point<T>& at, Jacobian<T>& jacobian);
-template <typename T>
-void entries(const MatrixProduct& op, const Point<T>& at, Jacobian<T>& jacobian);
 
 /// A maximum's derivative is that of the element that is the maximum, the first of several.
 template <typename T>

@@ -1,4 +1,5 @@
 // The terms of weighted sums: which element of the data meets which weight, for which output.
+// Terms whose three places advance in equal steps are told together, as a run.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +10,14 @@
 
 namespace flipscope {
 
-/// out[output] is a sum with the term a[first]·b[second], where a and b are the operator's first
-/// two inputs; `channel` counts the outputs that share a bias and a rescale.
-struct AffineTerm {
-  std::int64_t output = 0, channel = 0;
-  std::int64_t first = 0, second = 0;
+/// For i = 0 … count−1, out[output + i·output_step] is a sum with the term
+/// a[first + i·first_step]·b[second + i·second_step], where a and b are the operator's first two
+/// inputs; `channel` counts the outputs that share a bias and a rescale.
+struct AffineRun {
+  std::int64_t count = 0, channel = 0;
+  std::int64_t output = 0, output_step = 0;
+  std::int64_t first = 0, first_step = 0;
+  std::int64_t second = 0, second_step = 0;
 };
 
 /// What brings the sum of a channel to the output.
@@ -61,56 +65,72 @@ inline std::int64_t product(std::span<const std::int64_t> box) {
   return all;
 }
 
-/// Where one kernel position reads: pairs of elements of an output plane and an input plane.
-struct PlaneRead {
-  std::int64_t to = 0, from = 0;
+/// What one row of an output plane reads through one kernel position: a run within planes.
+struct RowRead {
+  std::int64_t tap = 0, count = 0;
+  std::int64_t to = 0, to_step = 1;
+  std::int64_t from = 0, from_step = 1;
 };
 
+/// Row by row of the output plane, so that what is added to again is still in the cache.
 template <typename Op>
-std::vector<std::vector<PlaneRead>> plane_reads(const Op& op, std::span<const std::int64_t> in_box,
-                                                std::span<const std::int64_t> kernel_box,
-                                                std::span<const std::int64_t> out_box) {
-  std::vector<std::vector<PlaneRead>> reads;
-  Shape tap(kernel_box.size(), 0);
+std::vector<RowRead> row_reads(const Op& op, std::span<const std::int64_t> in_box,
+                               std::span<const std::int64_t> kernel_box,
+                               std::span<const std::int64_t> out_box) {
+  const std::size_t last = out_box.size() - 1;
+  const std::span out_rows = out_box.first(last);
+  std::vector<RowRead> reads;
+  Shape row(last, 0);
+  std::int64_t to = 0;
   do {
-    reads.emplace_back();
-    Shape position(out_box.size(), 0);
-    std::int64_t to = 0;
+    Shape tap(kernel_box.size(), 0);
+    std::int64_t number = 0;
     do {
+      RowRead read{.tap = number++};
       std::int64_t from = 0;
       bool inside = true;
-      for (std::size_t a = 0; a < tap.size() && inside; ++a) {
-        const std::int64_t read = read_at(op, a, position[a], tap[a]);
-        inside = read >= 0 && read < in_box[a];
-        from = from * in_box[a] + read;
+      for (std::size_t a = 0; a < last && inside; ++a) {
+        const std::int64_t at = read_at(op, a, row[a], tap[a]);
+        inside = at >= 0 && at < in_box[a];
+        from = from * in_box[a] + at;
       }
-      if (inside) reads.back().push_back({to, from});
-      ++to;
-    } while (next_position(position, out_box));
-  } while (next_position(tap, kernel_box));
+      for (std::int64_t column = 0; inside && column < out_box[last]; ++column) {
+        const std::int64_t at = read_at(op, last, column, tap[last]);
+        if (at < 0 || at >= in_box[last]) continue;
+        const std::int64_t there = from * in_box[last] + at;
+        if (read.count == 0) {
+          read.to = to + column;
+          read.from = there;
+        } else if (read.count == 1) {
+          read.to_step = to + column - read.to;
+          read.from_step = there - read.from;
+        }
+        ++read.count;
+      }
+      if (read.count > 0) reads.push_back(read);
+    } while (next_position(tap, kernel_box));
+    to += out_box[last];
+  } while (next_position(row, out_rows));
   return reads;
 }
 
-/// Plane by plane, so that what is read again is still in the cache.
 template <typename Op, typename F>
-void for_each_convolution_term(const Op& op, const Shape& x, const Shape& w, const Shape& y, F f) {
+void for_each_convolution_run(const Op& op, const Shape& x, const Shape& w, const Shape& y, F f) {
   const std::span in_box(x.begin() + 2, x.end()), out_box(y.begin() + 2, y.end());
   const std::span kernel_box(w.begin() + 2, w.end());
   const std::int64_t in_plane = product(in_box), out_plane = product(out_box);
+  const std::int64_t taps = product(kernel_box);
   const std::int64_t in_channels = x[1] / op.groups, out_channels = y[1] / op.groups;
-  const auto reads = plane_reads(op, in_box, kernel_box, out_box);
+  const std::vector<RowRead> reads = row_reads(op, in_box, kernel_box, out_box);
   for (std::int64_t c = 0; c < y[0] * y[1]; ++c) {
     const std::int64_t sample = c / y[1], channel = c % y[1];
     const std::int64_t group = channel / out_channels;
     for (std::int64_t i = 0; i < in_channels; ++i) {
       const std::int64_t plane = sample * x[1] + group * in_channels + i;
       const std::int64_t kernel = kernel_of(op, w, group, channel % out_channels, i);
-      std::int64_t weight = kernel * std::ssize(reads);
-      for (const std::vector<PlaneRead>& tap : reads) {
-        for (const PlaneRead& read : tap) {
-          f(AffineTerm{c * out_plane + read.to, channel, plane * in_plane + read.from, weight});
-        }
-        ++weight;
+      for (const RowRead& read : reads) {
+        f(AffineRun{read.count, channel, c * out_plane + read.to, read.to_step,
+                    plane * in_plane + read.from, read.from_step, kernel * taps + read.tap, 0});
       }
     }
   }
@@ -145,18 +165,19 @@ inline Shape whole_product_shape(Shape a, Shape b) {
   return out;
 }
 
-/// Calls f(AffineTerm) for every term of every output. a, b: shapes of the first two inputs.
+/// Calls f(AffineRun) until every term of every output was told. a, b: shapes of the first two
+/// inputs.
 template <typename F>
-void for_each_term(const Convolution& op, const Shape& a, const Shape& b, const Shape& out, F f) {
-  detail::for_each_convolution_term(op, a, b, out, f);
+void for_each_run(const Convolution& op, const Shape& a, const Shape& b, const Shape& out, F f) {
+  detail::for_each_convolution_run(op, a, b, out, f);
 }
 template <typename F>
-void for_each_term(const TransposedConvolution& op, const Shape& a, const Shape& b,
-                   const Shape& out, F f) {
-  detail::for_each_convolution_term(op, a, b, out, f);
+void for_each_run(const TransposedConvolution& op, const Shape& a, const Shape& b, const Shape& out,
+                  F f) {
+  detail::for_each_convolution_run(op, a, b, out, f);
 }
 template <typename F>
-void for_each_term(const MatrixProduct&, Shape a, Shape b, const Shape&, F f) {
+void for_each_run(const MatrixProduct&, Shape a, Shape b, const Shape&, F f) {
   const Shape out = whole_product_shape(a, b);
   if (a.size() == 1) a.insert(a.begin(), 1);
   if (b.size() == 1) b.push_back(1);
@@ -169,9 +190,7 @@ void for_each_term(const MatrixProduct&, Shape a, Shape b, const Shape&, F f) {
   do {
     const std::int64_t first = detail::flat(position, a_strides);
     const std::int64_t second = detail::flat(position, b_strides);
-    for (std::int64_t k = 0; k < inner; ++k) {
-      f(AffineTerm{o, position.back(), first + k, second + k * columns});
-    }
+    f(AffineRun{inner, position.back(), o, 0, first, 1, second, columns});
     ++o;
   } while (next_position(position, out));
 }
