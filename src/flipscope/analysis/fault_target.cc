@@ -62,9 +62,8 @@ struct ChannelLayout {
 ChannelLayout layout_of(const Graph& graph, const AnalysedLayer& layer) {
   const Node& node = graph.nodes[layer.node];
   if (is_convolution(node)) {
-    const Shape& shape = layer.kind == FaultKind::stored
-                             ? node.inputs[0].shape
-                             : graph.values[node.output].shape;
+    const Shape& shape =
+        layer.kind == FaultKind::stored ? node.inputs[0].shape : graph.values[node.output].shape;
     return {shape[1], strides_of(shape)[1], 1};
   }
   const ProductShape product = product_shape(node);

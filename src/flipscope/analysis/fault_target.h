@@ -25,7 +25,7 @@ struct AnalysedLayer {
   std::string name;
   FaultKind kind = FaultKind::operands;
   int node = -1;
-  int value = -1;             ///< what faults move: the node's output, or the activation it reads
+  int value = -1;  ///< what faults move: the node's output, or the activation it reads
   std::int64_t channels = 0;
   std::int64_t elements = 0;  ///< of the value, in one channel
   std::uint64_t faults = 0;   ///< bits of this kind in the layer

@@ -58,7 +58,8 @@ ChunkLog::ChunkLog(std::string path, const std::string& identity) : path_(std::m
   }
   if (good == 0) {
     std::ofstream out(path_, std::ios::binary);
-    if (!(out << header).flush()) fail("resume", "{} cannot be written: {}", path_, std::strerror(errno));
+    if (!(out << header).flush())
+      fail("resume", "{} cannot be written: {}", path_, std::strerror(errno));
   }
 }
 

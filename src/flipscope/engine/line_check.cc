@@ -113,9 +113,9 @@ void leave(Workspace& work, const Node& node, Lanes& on) {
 }
 
 void binary(Workspace& work, const Node& node, const Binary& op, Lanes& on) {
-  const bool first_only =
-      changed_inputs(work, node) == 1 && node.inputs[0].kind == Input::Kind::value &&
-      !work.changed(node.inputs[0].id).empty();
+  const bool first_only = changed_inputs(work, node) == 1 &&
+                          node.inputs[0].kind == Input::Kind::value &&
+                          !work.changed(node.inputs[0].id).empty();
   switch (op.function) {
     case BinaryFunction::add:
     case BinaryFunction::subtract:
@@ -150,13 +150,12 @@ void keep_lines(Workspace& work, const Node& node, Lanes& on) {
   const bool affine = std::holds_alternative<Convolution>(op) ||
                       std::holds_alternative<TransposedConvolution>(op) ||
                       std::holds_alternative<MatrixProduct>(op);
-  const bool linear = std::holds_alternative<BatchNormalization>(op) ||
-                      std::holds_alternative<Rearrange>(op) ||
-                      std::holds_alternative<SparseLinear>(op) ||
-                      std::holds_alternative<Dequantize>(op) ||
-                      (pooling && pooling->kind == Pooling::Kind::average) ||
-                      (reduce && (reduce->function == ReduceFunction::sum ||
-                                  reduce->function == ReduceFunction::mean));
+  const bool linear =
+      std::holds_alternative<BatchNormalization>(op) || std::holds_alternative<Rearrange>(op) ||
+      std::holds_alternative<SparseLinear>(op) || std::holds_alternative<Dequantize>(op) ||
+      (pooling && pooling->kind == Pooling::Kind::average) ||
+      (reduce &&
+       (reduce->function == ReduceFunction::sum || reduce->function == ReduceFunction::mean));
   if (linear || (affine && changed == 1)) return;
   if (pooling && pooling->kind == Pooling::Kind::max && node.inputs[0].shape.size() > 2) {
     return maximum(work, node, *pooling, on);
