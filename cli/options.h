@@ -7,6 +7,7 @@
 
 #include "flipscope/campaign/campaign.h"
 #include "flipscope/campaign/export.h"
+#include "vulnerability_choice.h"
 
 namespace flipscope::cli {
 
@@ -45,6 +46,9 @@ struct Options {
   // report
   std::string vulnerability_folder;
   std::vector<std::string> slices;
+
+  // vulnerability
+  VulnerabilityChoice vulnerability;
 
   // sample-size
   std::string method = "layer";

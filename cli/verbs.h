@@ -30,6 +30,9 @@ int rank(const Options& options);
 void describe_trace(Command& command, Options& options);
 int trace(const Options& options);
 
+void describe_vulnerability(Command& command, Options& options);
+int vulnerability(const Options& options);
+
 void describe_evaluate(Command& command, Options& options);
 int evaluate(const Options& options);
 
