@@ -97,7 +97,7 @@ class Usage(Case):
     def test_help_of_every_verb_has_an_example(self):
         overview = self.good("--help")
         for verb in ("info", "run", "inject", "export", "merge", "rank", "trace", "evaluate",
-                     "demo"):
+                     "report", "demo"):
             self.assertIn(f"\n  {verb} ", overview)
             text = self.good(verb, "--help")
             self.assertRegex(text, rf"Examples?:\n  flipscope {verb}")
@@ -554,8 +554,8 @@ class Bench(Case):
 class Demo(Case):
     def test_demo(self):
         text = self.good("demo", "--out", "tour")
-        self.assertIn("summary.md", text)
-        self.assertTrue((self.folder / "tour" / "summary.md").read_text().startswith("# "))
+        self.assertTrue(text.rstrip().endswith(str(self.folder / "tour" / "report.html")), text[-300:])
+        self.assertTrue((self.folder / "tour" / "report.html").read_text().startswith("<!doctype html>"))
         self.bad("demo", "--out", self.fifo(), says=["fifo"])
 
 

@@ -3,11 +3,8 @@
 #include <filesystem>
 #include <system_error>
 
-#include "flipscope/campaign/export.h"
-#include "flipscope/model/file_bytes.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
-#include "summary.h"
 #include "terminal.h"
 #include "verbs.h"
 
@@ -36,28 +33,6 @@ struct Step {
   const char* what;
   std::vector<std::string> words;
 };
-
-std::string markdown_table(const std::string& store, Grouping by) {
-  const bool bits = by == Grouping::bit;
-  std::string text = fmt::format(
-      "| layer |{} faults | critical | DUE | change of the score |\n"
-      "| --- |{} ---: | ---: | ---: | ---: |\n",
-      bits ? " bit |" : "", bits ? " ---: |" : "");
-  for (const RateRow& row : rates(store, by)) {
-    text += fmt::format("| {} |{} {} | {} | {} | {} |\n", row.layer,
-                        bits ? fmt::format(" {} |", row.bit.value_or(0)) : "", grouped(row.faults),
-                        row.critical ? rate_text(*row.critical) : "",
-                        row.due ? rate_text(*row.due) : "",
-                        row.mean_delta ? number_text(*row.mean_delta) : "");
-  }
-  return text;
-}
-
-std::string markdown_section(const char* title, const std::string& store) {
-  return fmt::format("## {}\n\n```\n{}```\n\nBy layer:\n\n{}\nBy bit of each layer:\n\n{}\n", title,
-                     summary_text(summarize(store), store), markdown_table(store, Grouping::layer),
-                     markdown_table(store, Grouping::bit));
-}
 
 }  // namespace
 
@@ -111,6 +86,7 @@ int demo(const Options& options) {
     return line;
   };
 
+  const std::string report = file("report.html");
   const Step steps[] = {
       {"What is in the network?", {"info", example("classifier.onnx")}},
       {"Does it give what the framework that trained it gives?",
@@ -126,6 +102,13 @@ int demo(const Options& options) {
             {"--first", "100", "--layers", "encoder.*", "--store", autoencoder_store})},
       {"What each bit does to it.",
        {"export", autoencoder_store, "--by", "bit", "--out", file("autoencoder_by_bit.csv")}},
+      {"Can the critical bits be found without injecting? By position alone,",
+       with(classifier, "rank", {"--metric", "msb", "--out", file("msb.csv")})},
+      {"and by what a flip should do to the loss.",
+       with(classifier, "rank", {"--metric", "flip", "--out", file("flip.csv")})},
+      {"All of it on one page.",
+       {"report", classifier_store, autoencoder_store, "--ranking",
+        file("msb.csv") + "," + file("flip.csv"), "--out", report}},
   };
   const bool silent = options.json || options.quiet;
   for (const Step& step : steps) {
@@ -143,17 +126,12 @@ int demo(const Options& options) {
     if (!silent) print("\n");
   }
 
-  const std::string report = file("summary.md");
-  write_file_atomically(
-      report,
-      "# Flipscope demo\n\n" + markdown_section("Classifier, every weight bit", classifier_store) +
-          markdown_section("Autoencoder, every weight bit of the encoder", autoencoder_store));
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (options.json) {
     print(text(Json::Object{{"report", report}, {"seconds", seconds}}));
   } else if (!options.quiet) {
-    print(fmt::format("Done in {}. The report: {}\n", duration(seconds),
+    print(fmt::format("Done in {}. The report, to open in a browser: {}\n", duration(seconds),
                       fs::absolute(report, error).string()));
   }
   return 0;

@@ -38,7 +38,12 @@ struct Options {
 
   // evaluate
   std::vector<std::string> rankings;
+  std::vector<std::string> against;
+  std::string out_top;
   std::string sensitive = "worse";
+
+  // sample-size
+  std::string method = "layer";
 
   // bench
   std::uint64_t faults_per_layer = 1000;

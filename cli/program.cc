@@ -30,9 +30,13 @@ constexpr Verb kVerbs[] = {
     {"trace", "Shows the loss's curvature: Hessian trace and largest eigenvalues of each layer",
      describe_trace, trace},
     {"evaluate", "Judges rankings by a campaign that ran every fault", describe_evaluate, evaluate},
+    {"sample-size", "Says how many faults a statistical campaign needs", describe_sample_size,
+     sample_size},
     {"bench",
      "Measures what a campaign will cost here, layer by layer, beside runs of the whole network",
      describe_bench, bench},
+    {"report", "Writes what stores say as one page, or as Markdown, CSV or JSON", describe_report,
+     report},
     {"demo", "Goes the whole way on two small networks that come with the program", describe_demo,
      demo},
 };
@@ -43,7 +47,7 @@ std::string overview() {
   std::string text =
       "Flipscope says which bits of a neural network matter: it flips stored bits and shows what "
       "each\nflip does to the outputs.\n\nUsage: flipscope VERB [arguments] [options]\n\nVerbs:\n";
-  for (const Verb& verb : kVerbs) text += fmt::format("  {:<10}{}\n", verb.name, verb.summary);
+  for (const Verb& verb : kVerbs) text += fmt::format("  {:<13}{}\n", verb.name, verb.summary);
   return text +
          "\nflipscope VERB --help lists a verb's options with an example; flipscope --version.\n"
          "Exit code: 0 done, 1 the check that was asked for does not hold, 2 bad usage or bad "

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <functional>
 
-#include "flipscope/campaign/export.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/report/campaign_report.h"
 #include "json.h"
 #include "terminal.h"
 
@@ -17,70 +17,46 @@ namespace {
 constexpr int kBarWidth = 16;
 constexpr std::size_t kGroups = 6;  // lines of layers, and of bits
 
-/// A group's mean over its faults: the critical share, or the change of the score.
-struct Group {
-  std::string name;
-  double sum = 0;
-  double faults = 0;
-  double mean() const { return faults > 0 ? sum / faults : 0; }
-};
-
-std::optional<double> harm(const RateRow& row, bool by_decision) {
-  if (!by_decision) return row.mean_delta;
-  return row.critical ? std::optional(row.critical->mean) : std::nullopt;
-}
-
-void add(std::vector<Group>& groups, const std::string& name, const RateRow& row, double value) {
-  auto group = std::find_if(groups.begin(), groups.end(),
-                            [&](const Group& other) { return other.name == name; });
-  if (group == groups.end()) group = groups.insert(groups.end(), {name, 0, 0});
-  group->sum += value * static_cast<double>(row.faults);
-  group->faults += static_cast<double>(row.faults);
-}
-
-/// The worst groups, worst first, each as "name  bar value".
-std::vector<std::string> worst(std::vector<Group> groups, bool by_decision) {
-  std::stable_sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
-    return std::abs(a.mean()) > std::abs(b.mean());
-  });
+/// The groups that do most harm, worst first, each as "name  bar value".
+std::vector<std::string> worst(std::vector<FaultGroup> groups, bool by_decision,
+                               const std::function<std::string(const FaultGroup&)>& name) {
+  std::ranges::stable_sort(groups, std::greater(),
+                           [](const FaultGroup& group) { return group.harm.mean; });
   if (groups.size() > kGroups) groups.resize(kGroups);
-  double most = 0;
   std::size_t width = 0;
-  for (const Group& group : groups) {
-    most = std::max(most, std::abs(group.mean()));
-    width = std::max(width, group.name.size());
-  }
+  for (const FaultGroup& group : groups) width = std::max(width, name(group).size());
   std::vector<std::string> lines;
-  for (const Group& group : groups) {
-    const double share = most > 0 ? std::abs(group.mean()) / most : 0;
-    lines.push_back(fmt::format("{:<{}}  {} {}", group.name, width, bar(share, kBarWidth),
-                                by_decision ? percent(group.mean()) : number_text(group.mean())));
+  for (const FaultGroup& group : groups) {
+    const double most = groups.front().harm.mean;
+    lines.push_back(fmt::format(
+        "{:<{}}  {} {}", name(group), width, bar(most > 0 ? group.harm.mean / most : 0, kBarWidth),
+        by_decision ? percent(group.harm.mean) : number_text(group.harm.mean)));
   }
   return lines;
 }
 
-/// Two lists side by side; empty where rows are trials of many bits, which have no one layer.
-std::string by_layer_and_bit(const std::string& store, bool by_decision) {
-  std::vector<Group> layers, bits;
-  try {
-    for (const RateRow& row : rates(store, Grouping::bit)) {
-      const std::optional<double> value = harm(row, by_decision);
-      if (!value || !std::isfinite(*value)) continue;
-      add(layers, row.layer, row, *value);
-      if (row.bit) add(bits, fmt::format("bit {}", *row.bit), row, *value);
-    }
-  } catch (const Error&) {
-    return "";
-  }
-  if (layers.empty()) return "";
-  const std::vector<std::string> left = worst(layers, by_decision);
-  const std::vector<std::string> right = worst(bits, by_decision);
-  const char* what = by_decision ? "critical" : "change of the score";
-  Table table({fmt::format("{} by layer", what), "by bit (0 = least significant)"}, "ll");
+/// Two lists side by side, and what protection would do; empty where rows are trials of many bits,
+/// which have no one layer.
+std::string where_the_harm_is(const CampaignReport& report) {
+  if (report.layers.empty()) return "";
+  const bool by_decision = report.by_decision();
+  const auto layer_name = [](const FaultGroup& group) {
+    return group.part == "weights" ? group.layer : fmt::format("{} {}", group.layer, group.part);
+  };
+  const auto position_name = [](const FaultGroup& group) {
+    return group.bit ? fmt::format("bit {}", *group.bit) : fmt::format("MSB - {}", *group.from_msb);
+  };
+  const std::vector<std::string> left = worst(report.layers, by_decision, layer_name);
+  const std::vector<std::string> right = worst(report.positions, by_decision, position_name);
+  Table table(
+      {by_decision ? "critical or DUE, by layer"
+                   : fmt::format("the {} gets worse by, by layer", report.summary.score_name),
+       "by bit (0 = least significant)"},
+      "ll");
   for (std::size_t i = 0; i < std::max(left.size(), right.size()); ++i) {
     table.row({i < left.size() ? left[i] : "", i < right.size() ? right[i] : ""});
   }
-  return "\n" + table.text();
+  return fmt::format("\n{}{}\n", table.text(), answer(report).back());
 }
 
 /// How the work was saved; empty where it was not.
@@ -123,7 +99,7 @@ std::string summary_text(const CampaignSummary& summary, const std::string& stor
     if (!rate) continue;
     lines += fmt::format("  {:<12}  {} {}\n", name, bar(rate->mean, kBarWidth), rate_text(*rate));
   }
-  lines += by_layer_and_bit(store, summary.critical.has_value());
+  if (summary.done > 0) lines += where_the_harm_is(read_campaign(store));
   for (const std::string& note : summary.notes) lines += fmt::format("note: {}\n", note);
   if (summary.verified > 0) {
     lines += fmt::format("{} faults confirmed bit for bit by the reference interpreter\n",

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "flipscope/campaign/campaign.h"
+#include "flipscope/report/words.h"
 
 namespace flipscope::cli {
 
@@ -15,23 +16,12 @@ void print(const std::string& text);
 /// Throws Error where something printed did not reach its reader.
 void finish_output();
 
-/// "12,720".
-std::string grouped(std::uint64_t number);
-
-/// "0.41 s", "3.2 s", "4 min 10 s", "2 h 05 min".
-std::string duration(double seconds);
-
-/// A share in `width` cells; anything above 0 shows.
-std::string bar(double share, int width);
-
-/// "1.23%", with as many digits as small rates need.
-std::string percent(double share);
-
-/// "1.23% (1.10% to 1.38%)"; without the interval where it is one point.
-std::string rate_text(const Rate& rate);
-
-/// "0.8915": six significant digits.
-std::string number_text(double value);
+using flipscope::bar;
+using flipscope::duration;
+using flipscope::grouped;
+using flipscope::number_text;
+using flipscope::percent;
+using flipscope::rate_text;
 
 /// Columns of text: `alignment` has an l or r for each. A header is followed by a rule.
 class Table {

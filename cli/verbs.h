@@ -39,8 +39,14 @@ int trace(const Options& options);
 void describe_evaluate(Command& command, Options& options);
 int evaluate(const Options& options);
 
+void describe_sample_size(Command& command, Options& options);
+int sample_size(const Options& options);
+
 void describe_bench(Command& command, Options& options);
 int bench(const Options& options);
+
+void describe_report(Command& command, Options& options);
+int report(const Options& options);
 
 void describe_demo(Command& command, Options& options);
 int demo(const Options& options);

@@ -53,7 +53,8 @@ CampaignSummary merge_stores(const std::vector<std::string>& paths, const std::s
       fail("merge", "{} and {} hold different campaigns", paths.front(), path);
     }
   }
-  const CampaignRecord& record = stores.front().record();
+  const CampaignRecord& record =
+      std::ranges::min_element(stores, {}, [](const Store& s) { return s.record().rows; })->record();
 
   std::vector<const Store*> holder(record.chunks(), nullptr);
   for (const Store& store : stores) {
@@ -76,6 +77,9 @@ CampaignSummary merge_stores(const std::vector<std::string>& paths, const std::s
     Store merged = Store::open_or_create(unfinished.path(), record);
     for (const Store& store : stores) {
       if (const auto score = store.golden_score()) merged.set_golden_score(*score);
+    }
+    for (const Store& store : stores) {
+      for (const Session& session : store.sessions()) merged.add_session(session);
     }
     std::uint64_t missing = 0;
     for (std::uint64_t chunk = 0; chunk < record.chunks(); ++chunk) {

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "flipscope/campaign/work_counts.h"
 #include "flipscope/fault/fault_space.h"
+#include "flipscope/fault/selection.h"
 #include "flipscope/score/outcome.h"
 
 namespace flipscope {
@@ -20,9 +22,11 @@ struct CampaignRecord {
       info;                          ///< model, inputs, … as typed: for people, and later verbs
   std::vector<FaultTarget> targets;  ///< of the encodings the width alone
   std::vector<std::string> formats;  ///< [target] its encoding, for people
-  std::uint64_t rows = 0;
+  std::uint64_t rows = 0;  ///< numbers of rows lie below it; where a selection adapts, not all do
   std::uint64_t chunk_rows = 1;
   std::uint64_t population = 0;  ///< as Selection::population()
+  Strata strata = Strata::none;
+  double confidence = 0.95;  ///< of intervals
   std::int64_t samples = 0;
   std::uint64_t seed = 0;
   bool trials = false;
@@ -34,6 +38,15 @@ struct CampaignRecord {
 /// In what a campaign that is wanted is not the one that a store holds: a clause about the latter,
 /// of the first field that differs.
 std::string difference(const CampaignRecord& wanted, const CampaignRecord& held);
+
+/// One call that ran faults of a store: what it took. It is no part of the result.
+struct Session {
+  std::string version;  ///< of flipscope
+  std::uint64_t threads = 0;
+  std::uint64_t faults = 0;
+  double seconds = 0;
+  WorkCounts work;
+};
 
 struct FaultRow {
   std::uint64_t fault = 0;

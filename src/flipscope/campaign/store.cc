@@ -111,6 +111,8 @@ void Store::create(const CampaignRecord& record) {
     put("samples", record.samples);
     put("seed", std::to_string(record.seed));
     put("trials", int{record.trials});
+    put("strata", static_cast<int>(record.strata));
+    put("confidence", std::optional(record.confidence));
     put("has_critical", int{record.has_critical});
     for (const auto& [name, value] : record.fields) put("identity." + name, value);
     for (const auto& [name, value] : record.info) put("info." + name, value);
@@ -145,6 +147,8 @@ void Store::read_record() {
     if (key == "chunk_rows") record.chunk_rows = std::max<std::uint64_t>(number(), 1);
     if (key == "population") record.population = number();
     if (key == "samples") record.samples = meta.integer(1);
+    if (key == "strata") record.strata = static_cast<Strata>(meta.integer(1));
+    if (key == "confidence") record.confidence = meta.real(1).value_or(record.confidence);
     if (key == "trials") record.trials = meta.integer(1) != 0;
     if (key == "has_critical") record.has_critical = meta.integer(1) != 0;
     if (key == "seed") {
@@ -197,6 +201,24 @@ std::uint64_t Store::done_rows() const {
   Statement statement(database_, "SELECT coalesce(sum(rows), 0) FROM chunk");
   statement.step();
   return static_cast<std::uint64_t>(statement.integer(0));
+}
+
+bool Store::is_complete() const {
+  return done_chunks().size() == record_.chunks();
+}
+
+std::vector<std::uint64_t> Store::row_numbers() const {
+  std::vector<std::uint64_t> rows;
+  Statement statement(database_, "SELECT fault FROM fault ORDER BY fault");
+  while (statement.step()) rows.push_back(static_cast<std::uint64_t>(statement.integer(0)));
+  return rows;
+}
+
+void Store::end_at(std::uint64_t rows) {
+  Statement statement(database_, "UPDATE meta SET value = ? WHERE key = 'rows'");
+  statement.bind(1, rows);
+  statement.run();
+  record_.rows = rows;
 }
 
 void Store::write_chunk(std::uint64_t chunk, std::span<const FaultRow> rows) {
@@ -258,6 +280,41 @@ void Store::for_each_row(const std::function<void(const FaultRow&)>& visit, std:
     row.score = select.real(10).value_or(std::numeric_limits<double>::quiet_NaN());
     visit(row);
   }
+}
+
+std::vector<Session> Store::sessions() const {
+  std::vector<Session> sessions;
+  if (database_.number("SELECT count(*) FROM sqlite_master WHERE name = 'session'") == 0) return {};
+  Statement select(database_,
+                   "SELECT version, threads, faults, seconds, unchanged, remembered, tail, whole "
+                   "FROM session ORDER BY rowid");
+  while (select.step()) {
+    const auto number = [&](int column) {
+      return static_cast<std::uint64_t>(select.integer(column));
+    };
+    sessions.push_back({select.text(0), number(1), number(2), select.real(3).value_or(0),
+                        WorkCounts{number(4), number(5), number(6), number(7)}});
+  }
+  return sessions;
+}
+
+void Store::add_session(const Session& session) {
+  Transaction transaction(database_);
+  database_.execute(
+      "CREATE TABLE IF NOT EXISTS session(version TEXT, threads INTEGER, faults INTEGER, seconds "
+      "REAL, unchanged INTEGER, remembered INTEGER, tail INTEGER, whole INTEGER)");
+  Statement insert(database_, "INSERT INTO session VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+  insert.bind(1, session.version);
+  insert.bind(2, session.threads);
+  insert.bind(3, session.faults);
+  insert.bind(4, std::optional(session.seconds));
+  const WorkCounts& work = session.work;
+  int column = 5;
+  for (const std::uint64_t count : {work.unchanged, work.remembered, work.tail, work.whole}) {
+    insert.bind(column++, count);
+  }
+  insert.run();
+  transaction.commit();
 }
 
 Store::Totals Store::totals() const {

@@ -2,7 +2,7 @@
 //
 // One transaction writes one chunk of rows, so the file is complete after any interruption, and a
 // campaign resumes with the chunks that are missing. Tables: meta(key, value), target, chunk (those
-// that are done) and fault (a row each). NaN, which SQLite cannot hold as a number, is the text
+// that are done), fault (a row each), and session (the calls that ran them). NaN, which SQLite cannot hold as a number, is the text
 // 'nan'.
 #pragma once
 
@@ -38,12 +38,25 @@ class Store {
   std::vector<std::uint64_t> done_chunks() const;
   std::uint64_t done_rows() const;
 
+  /// Whether every chunk is done.
+  bool is_complete() const;
+
+  /// Numbers of the rows that are there, ascending.
+  std::vector<std::uint64_t> row_numbers() const;
+
+  /// An adaptive campaign has all rows that it wants: they lie below `rows`.
+  void end_at(std::uint64_t rows);
+
   /// Writes a chunk, or writes it again, as one transaction.
   void write_chunk(std::uint64_t chunk, std::span<const FaultRow> rows);
 
   /// Rows first … first + count − 1 that are there, ascending.
   void for_each_row(const std::function<void(const FaultRow&)>& visit, std::uint64_t first = 0,
                     std::uint64_t count = ~std::uint64_t{0} >> 1) const;
+
+  /// The calls that ran faults, in the order in which they ended; older stores have none.
+  std::vector<Session> sessions() const;
+  void add_session(const Session& session);
 
   /// Sums over all rows.
   struct Totals {

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Tests of `flipscope report` against the built program: report_test.py PROGRAM [unittest options]."""
+
+import csv
+import io
+import json
+import pathlib
+import re
+import sys
+import unittest
+
+import cli_test
+from cli_test import Case, CLASSIFIER, SAMPLES
+
+
+class Report(Case):
+    def setUp(self):
+        super().setUp()
+        self.inject("run.db", "--first", 100, "--bits", "3-5")
+
+    def test_page(self):
+        self.assertIn("report.html written", self.good("report", "run.db", "--out", "report.html"))
+        page = (self.folder / "report.html").read_text()
+        self.assertTrue(page.startswith("<!doctype html>"))
+        self.assertIn("<title>classifier · Flipscope report</title>", page)
+        self.assertNotRegex(page, r"(src|href)=[\"']?https?:")
+        data = json.loads(re.search(r'<script type="application/json" id="report">(.*?)</script>', page, re.S)[1])
+        self.assertEqual(data, json.loads(self.good("report", "run.db", "--format", "json")))
+        self.good("report", "run.db", "--out", "again.html", "--threads", 1, "--quiet")
+        self.assertEqual(page, (self.folder / "again.html").read_text())
+
+    def test_numbers_are_those_of_the_store(self):
+        campaign = json.loads(self.good("report", "run.db", "--json"))["campaigns"][0]
+        rows = list(csv.DictReader(io.StringIO(self.csv("run.db"))))
+        harm = [(int(row["critical"]) + int(row["due"])) / 100 for row in rows]
+        self.assertEqual(campaign["done"], len(rows))
+        self.assertAlmostEqual(campaign["all"]["harm"]["mean"], sum(harm) / len(harm), 12)
+        self.assertAlmostEqual(campaign["all"]["harmful"]["mean"], sum(h > 0 for h in harm) / len(harm), 12)
+        self.assertEqual(campaign["all"]["harm"]["lower"], campaign["all"]["harm"]["upper"])
+        worst = max(rows, key=lambda row: int(row["critical"]) + int(row["due"]))
+        self.assertEqual([campaign["worst"][0][key] for key in ("layer", "index", "bit")],
+                         [worst["layer"], int(worst["index"]), int(worst["bit"])])
+        left = {r["bits"]: r["left"] for r in campaign["residuals"]}
+        self.assertAlmostEqual(left[100], sum(sorted(harm)[:-100]) / sum(harm), 9)
+        by_layer = {row["layer"]: row for row in json.loads(
+            self.good("export", "run.db", "--by", "layer", "--json"))["rates"]}
+        for layer in campaign["layers"]:
+            self.assertAlmostEqual(layer["critical"]["mean"], by_layer[layer["layer"]]["critical"]["mean"], 12)
+
+    def test_formats(self):
+        text = self.good("report", "run.db", "--format", "md")
+        for heading in ("# Which bits matter", "### By layer", "### Most critical bits", "### What was run"):
+            self.assertIn(heading, text)
+        rows = list(csv.DictReader(io.StringIO(self.good("report", "run.db", "--format", "csv"))))
+        layers = [row for row in rows if row["section"] == "layer" and row["name"] == "harm"]
+        self.assertEqual([row["layer"] for row in layers], ["conv1", "conv2", "dense"])
+        self.good("report", "run.db", "--format", "md", "--out", "report.md")
+        self.assertEqual((self.folder / "report.md").read_text(), text)
+
+    def test_rankings_and_several_stores(self):
+        self.good("rank", CLASSIFIER, *SAMPLES, "--first", 100, "--bits", "3-5", "--metric", "msb", "--out", "msb.csv")
+        self.good("evaluate", "run.db", "--ranking", "msb.csv", "--out", "curves.csv", "--quiet")
+        self.inject("part.db", "--first", 100, "--select", "random:50")
+        report = json.loads(self.good("report", "run.db", "part.db", "--ranking", "msb.csv,curves.csv", "--json"))
+        self.assertEqual([c["name"] for c in report["campaigns"]], ["classifier · run", "classifier · part"])
+        names = [r["name"] for r in report["campaigns"][0]["rankings"]]
+        self.assertEqual(names, ["msb", "msb.csv", "(best possible)"])
+        judged = json.loads(self.good("evaluate", "run.db", "--ranking", "msb.csv", "--json"))["rankings"][0]
+        self.assertEqual(report["campaigns"][0]["rankings"][0]["area"], judged["area"])
+        part = report["campaigns"][1]
+        self.assertLess(part["all"]["harmful"]["lower"], part["all"]["harmful"]["mean"])
+
+    def test_trials(self):
+        self.inject("trials.db", "--first", 10, "--faults", "multi:4", "--select", "random:20")
+        campaign = json.loads(self.good("report", "trials.db", "--json"))["campaigns"][0]
+        self.assertTrue(campaign["trials"])
+        self.assertEqual(campaign["layers"], [])
+        self.good("report", "trials.db", "--out", "trials.html")
+
+    def test_mistakes(self):
+        self.bad("report", says=["STORE"])
+        self.bad("report", "run.db", says=["--out", "--format"])
+        self.bad("report", "none.db", "--format", "md", says=["none.db"])
+        self.bad("report", "run.db", "run.db", "--format", "md", says=["run.db", "twice"])
+        self.bad("report", "run.db", "--format", "pdf", says=["pdf", "html"])
+        self.bad("report", "run.db", "--out", "no/where.html", says=["no/where.html"])
+        self.bad("report", "run.db", "--out", "fifo", says=["fifo"])
+        self.bad("report", CLASSIFIER, "--format", "md", says=["classifier.onnx"])
+        self.bad("report", "run.db", "--ranking", "none.csv", "--format", "md", says=["none.csv"])
+        self.bad("report", "run.db", "--out", "full.html", says=["full.html"], disk=50_000)
+        (self.folder / "curves.csv").write_text("ranking,flips,found\na,b,c\n")
+        self.bad("report", "run.db", "--ranking", "curves.csv", "--format", "md", says=["curves.csv:2"])
+        self.inject("part.db", "--first", 10, "--select", "random:10")
+        (self.folder / "list.csv").write_text("layer,index,bit\nconv1,0,3\n")
+        self.bad("report", "part.db", "--ranking", "list.csv", "--format", "md", says=["part.db", "exhaustive"])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    cli_test.PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    unittest.main()

@@ -1,0 +1,35 @@
+// How the work was saved, and what was run.
+import * as Plot from "@observablehq/plot";
+import { plot } from "./charts.js";
+import { h } from "./dom.js";
+import { figure } from "./figure.js";
+import { grouped, percent } from "./format.js";
+
+const MECHANISMS = [
+  { key: "unchanged", name: "difference died out", color: "var(--masked)", says: "the golden codes at the network's narrowest point came out again: nothing more to run" },
+  { key: "remembered", name: "seen before", color: "var(--c2)", says: "another fault had given the same sample the same codes: its verdict holds" },
+  { key: "tail", name: "run from the bottleneck on", color: "var(--c4)", says: "only what follows the narrowest point was run" },
+  { key: "whole", name: "run from the fault to the output", color: "var(--critical)", says: "what the fault reaches was run to the end" },
+];
+
+export function workFigure(work) {
+  const total = work.pairs;
+  const rows = MECHANISMS.filter(({ key }) => work[key] > 0).map((m) => ({ ...m, pairs: work[m.key], share: work[m.key] / total }));
+  return figure({
+    title: "How each pair of a fault and a sample was settled", wide: true,
+    says: `${grouped(total)} pairs. Nothing before the fault is ever run again.`,
+    label: rows.map((d) => `${d.name}: ${percent(d.share)}`).join("; "),
+    draw: (width) => plot({
+      width, height: rows.length * 34 + 46, marginLeft: width < 520 ? 118 : 220, marginRight: 56, marginBottom: 34,
+      x: { label: "share of pairs →", tickFormat: "%", ticks: 4, grid: true }, y: { label: null, domain: rows.map((d) => d.name), tickSize: 0, tickFormat: (name) => (width < 520 ? name.replace("run from the fault to the output", "run to the output").replace("run from the bottleneck on", "run from bottleneck") : name) },
+      marks: [Plot.barX(rows, { x: "share", y: "name", fill: "color", rx: 2, insetTop: 4, insetBottom: 4 }), Plot.text(rows, { x: "share", y: "name", text: (d) => percent(d.share), textAnchor: "start", dx: 6 }),
+              Plot.tip(rows, Plot.pointerY({ x: "share", y: "name", title: (d) => `${d.name}: ${grouped(d.pairs)}\n${d.says}` })), Plot.ruleX([0])],
+      color: { type: "identity" },
+    }),
+    rows: () => rows.map(({ name, pairs, share }) => ({ settled_by: name, pairs, share })),
+  });
+}
+
+export function factTable(campaign) {
+  return h("table.facts", h("tbody", campaign.facts.map(([name, value]) => h("tr", h("th", { scope: "row" }, name), h("td", value)))));
+}

@@ -1,0 +1,262 @@
+// Tests of the page in headless Chromium, on reports that the program writes:
+//   node test/page_test.mjs PROGRAM [FOLDER FOR SCREENSHOTS]
+// CHROMIUM names the browser where it is not /usr/bin/chromium. With FLIPSCOPE_DATA it also reports on
+// the public networks.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import puppeteer from "puppeteer-core";
+
+const [program, pictures] = process.argv.slice(2);
+const data = process.env.FLIPSCOPE_DATA;
+const examples = resolve(dirname(fileURLToPath(import.meta.url)), "../../../examples");
+const browserPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const folder = mkdtempSync(join(tmpdir(), "flipscope-page-"));
+const at = (name) => join(folder, name);
+const flipscope = (...words) => execFileSync(resolve(program), words, { encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });
+
+const CLASSIFIER = [join(examples, "classifier.onnx"), "--inputs", join(examples, "classifier_inputs.npy"), "--scale", "1/256", "--labels", join(examples, "classifier_labels.npy")];
+const AUTOENCODER = [join(examples, "autoencoder.onnx"), "--inputs", join(examples, "autoencoder_inputs.npy"), "--targets", "inputs", "--score", "mse"];
+
+function makeReports() {
+  flipscope("inject", ...CLASSIFIER, "--first", "200", "--store", at("classifier.db"), "--quiet");
+  flipscope("inject", ...AUTOENCODER, "--first", "20", "--layers", "encoder.*", "--select", "random:900", "--store", at("autoencoder.db"), "--quiet");
+  flipscope("inject", ...CLASSIFIER, "--first", "20", "--faults", "multi:5", "--select", "random:50", "--store", at("trials.db"), "--quiet");
+  for (const metric of ["msb", "random"]) flipscope("rank", ...CLASSIFIER, "--metric", metric, "--out", at(`${metric}.csv`), "--quiet");
+  flipscope("report", at("classifier.db"), at("autoencoder.db"), at("trials.db"), "--ranking", `${at("msb.csv")},${at("random.csv")}`, "--out", at("examples.html"));
+  const reports = ["examples.html"];
+  if (data) {
+    const cifar = join(data, "cifar10/test_batch_first1017.bin");
+    const networks = {
+      cifar: [join(data, "cifar10_hls4ml/tiny2_model_best.h5"), "--inputs", cifar, "--scale", "1/255", "--first", "16", "--select", "random:4000"],
+      resnet20: [join(data, "resnet_cifar10/resnet20.onnx"), "--inputs", cifar, "--scale", "1/255", "--mean", "0.4914,0.4822,0.4465", "--std", "0.2023,0.1994,0.2010", "--first", "16", "--select", "random:300"],
+    };
+    for (const [name, words] of Object.entries(networks)) {
+      flipscope("inject", ...words, "--store", at(`${name}.db`), "--quiet");
+      flipscope("report", at(`${name}.db`), "--out", at(`${name}.html`));
+      reports.push(`${name}.html`);
+    }
+  }
+  return reports;
+}
+
+const browser = await puppeteer.launch({ executablePath: browserPath, headless: true, args: ["--no-sandbox", "--force-color-profile=srgb"] });
+
+/** A report in a page; whatever goes wrong in it fails the test at the end. */
+async function open(name, { width = 1280, theme = "light" } = {}) {
+  const page = await browser.newPage();
+  const complaints = [];
+  page.on("console", (message) => { if (["error", "warn"].includes(message.type())) complaints.push(message.text()); });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("request", (request) => { if (!/^(file|data|blob):/.test(request.url())) complaints.push(`asks for ${request.url()}`); });
+  await page.setViewport({ width, height: 900, isMobile: width < 500, hasTouch: width < 500 });
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+  const start = Date.now();
+  await page.goto(`file://${at(name)}`);
+  await page.waitForSelector("html[data-ready]");
+  page.ready = Date.now() - start;
+  await page.evaluate(() => {  // What is offered as a download is kept here.
+    window.offered = [];
+    URL.createObjectURL = (blob) => { window.offered.push(blob.text()); return "blob:kept"; };
+    HTMLAnchorElement.prototype.click = () => {};
+  });
+  page.finish = async () => { await page.close(); assert.deepEqual(complaints, [], `${name} complains`); };
+  return page;
+}
+
+const offered = (page) => page.evaluate(async () => window.offered.at(-1));
+const text = (page, selector) => page.$eval(selector, (element) => element.textContent);
+const click = (page, scope, name) => page.evaluate((scope, name) => {
+  const button = [...document.querySelectorAll(`${scope} button`)].find((b) => b.textContent === name);
+  if (!button) throw new Error(`no button ${name} in ${scope}`);
+  button.click();
+}, scope, name);
+
+const tests = {
+  async "the answer is the one of --format json"() {
+    const truth = JSON.parse(flipscope("report", at("classifier.db"), "--format", "json")).campaigns[0];
+    const page = await open("examples.html");
+    const shown = await page.$$eval("#answer > .answer", (all) => all.map((p) => p.textContent));
+    assert.deepEqual(shown, truth.answer);
+    const tiles = await page.$$eval(".tile strong", (all) => all.map((p) => p.textContent));
+    assert.equal(Number.parseFloat(tiles[1]), Number((100 * truth.all.harmful.mean).toFixed(1)));
+    const worst = truth.layers.reduce((a, b) => (b.harm.lower > a.harm.lower ? b : a));
+    assert.equal(tiles[2], worst.layer);
+    await page.finish();
+  },
+
+  async "every fault of the store is in the page"() {
+    const page = await open("examples.html");
+    await click(page, "#map", "CSV");
+    const mine = (await offered(page)).trim().split("\n").slice(1).map((line) => line.split(","));
+    const theirs = flipscope("export", at("classifier.db")).trim().split("\n").slice(1).map((line) => line.split(","));
+    assert.equal(mine.length, theirs.length);
+    mine.forEach((row, i) => {
+      const [, layer, tensor, index, bit, msb, golden, faulty, samples, masked, , critical, due, , delta] = theirs[i];
+      assert.deepEqual(row.slice(0, 12), [layer, tensor, index, bit, msb, String(Number(golden)), String(Number(faulty)), samples, masked, critical, due, String(Number(delta))]);
+    });
+    await page.finish();
+  },
+
+  async "the heat map finds, zooms and moves by keys"() {
+    const page = await open("examples.html");
+    await page.type("#map input", "conv2 400 3");
+    await page.keyboard.press("Enter");
+    const row = flipscope("export", at("classifier.db")).split("\n").find((line) => line.includes(",conv2,conv2.weight,400,3,")).split(",");
+    const number = (value) => String(value).replace("-", "−");
+    assert.match(await text(page, "#map .detail"), new RegExp(`conv2\\.weight \\(5, 4, 1, 1\\), index 400, bit 3: ${number(row[6])} → ${number(row[7])};`));
+    await page.focus("#map canvas");
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("ArrowRight");
+    assert.match(await text(page, "#map .detail"), /index 401, bit 4:/);
+    assert.match(await text(page, "#live"), /index 401, bit 4:/);
+    const layers = () => page.$$eval("#map .strip span", (all) => all.length);
+    assert.equal(await layers(), 1);
+    await click(page, "#map", "All");
+    await page.waitForFunction(() => document.querySelectorAll("#map .strip span").length === 3);
+    const box = await (await page.$("#map canvas")).boundingBox();
+    await page.mouse.move(box.x + 3, box.y + 3);
+    assert.match(await text(page, "#map .detail"), /conv1\.weight .* bit 5 \(MSB\)/);
+    await page.type("#map input", " nothing");
+    await page.$eval("#map input", (input) => { input.value = "nowhere 3 4"; });
+    await click(page, "#map", "Find");
+    assert.match(await text(page, "#map .detail"), /No layer is called “nowhere”/);
+    await page.finish();
+  },
+
+  async "the table sorts, filters and gives fault lists"() {
+    const page = await open("examples.html");
+    const first = () => page.$$eval("#worst tbody tr:first-child td", (cells) => cells.map((c) => c.textContent));
+    const truth = JSON.parse(flipscope("report", at("classifier.db"), "--format", "json")).campaigns[0].worst;
+    const [rank, layer, index, bit] = await first();
+    assert.deepEqual([rank, layer, index, Number.parseInt(bit, 10)], ["1", truth[0].layer, String(truth[0].index), truth[0].bit]);
+    await page.$eval("#worst input[type=number]", (input) => { input.value = 7; });
+    await click(page, "#worst", "Fault list");
+    const list = (await offered(page)).trim().split("\n");
+    assert.deepEqual(list.slice(1), truth.slice(0, 7).map((b) => `${b.layer},${b.tensor},${b.index},${b.bit}`));
+    await page.select("#worst label:nth-child(1) select", "dense");
+    assert.equal((await first())[1], "dense");
+    await page.select("#worst label:nth-child(2) select", "2");
+    assert.equal((await first())[3], "2");
+    const sort = () => page.$$eval("#worst th", (all) => all.map((th) => th.getAttribute("aria-sort")));
+    await page.$eval("#worst th:nth-child(3) button", (button) => button.click());
+    assert.equal((await sort())[2], "ascending");
+    const indices = await page.$$eval("#worst tbody tr td:nth-child(3)", (cells) => cells.map((c) => Number(c.textContent.replace(/,/g, ""))));
+    assert.deepEqual(indices, [...indices].sort((a, b) => a - b));
+    await page.$eval("#worst tbody tr:first-child button", (button) => button.click());
+    assert.match(await text(page, "#map .detail"), new RegExp(`dense.*index ${indices[0]}, bit 2:`));
+    await page.finish();
+  },
+
+  async "protection says what is left, and its list is one that inject takes"() {
+    const page = await open("examples.html");
+    const truth = JSON.parse(flipscope("report", at("classifier.db"), "--format", "json")).campaigns[0].residuals;
+    const left = () => page.$$eval("#protect .answer b", (all) => Number.parseFloat(all[1].textContent) / 100);
+    for (const { bits, left: expected } of truth.filter((r) => [10, 100, 1000].includes(r.bits))) {
+      await page.$eval("#protect input[type=number]", (input, value) => { input.value = value; input.dispatchEvent(new Event("input")); }, bits);
+      assert.ok(Math.abs(await left() - expected) < 0.0006, `${bits} bits`);
+    }
+    await page.$eval("#protect input[type=range]", (input) => { input.value = 0; input.dispatchEvent(new Event("input")); });
+    assert.equal(await text(page, "#protect .answer b"), "1");
+    await page.$eval("#protect input[type=number]", (input) => { input.value = 5; input.dispatchEvent(new Event("input")); });
+    await click(page, "#protect", "For --protect");
+    writeFileSync(at("protect.csv"), await offered(page));
+    const again = flipscope("inject", ...CLASSIFIER, "--first", "20", "--protect", at("protect.csv"), "--select", "random:20", "--store", at("protected.db"), "--json");
+    assert.equal(JSON.parse(again).done, 20);
+    await page.finish();
+  },
+
+  async "every plot gives SVG, CSV and a table"() {
+    const page = await open("examples.html");
+    const count = await page.$$eval("figure", (all) => all.length);
+    assert.ok(count >= 10, `${count} figures`);
+    for (let i = 0; i < count; ++i) {
+      const names = await page.$$eval("figure", (all, i) => [...all[i].querySelectorAll("button")].map((b) => b.textContent), i);
+      for (const kind of ["SVG", "CSV"].filter((kind) => names.includes(kind))) {
+        await page.$$eval("figure", (all, i, kind) => [...all[i].querySelectorAll("button")].find((b) => b.textContent === kind).click(), i, kind);
+        const file = await offered(page);
+        if (kind === "SVG") {
+          assert.match(file, /^<svg /);
+          assert.doesNotMatch(file, /var\(/);
+          const wrong = await page.evaluate((svg) => new DOMParser().parseFromString(svg, "image/svg+xml").querySelector("parsererror")?.textContent, file);
+          assert.equal(wrong, undefined);
+        } else {
+          const lines = file.trim().split("\n");
+          assert.ok(lines.length > 1);
+          assert.ok(lines.every((line) => line.split(",").length >= lines[0].split(",").length), lines[0]);
+        }
+      }
+      assert.ok(names.includes("CSV") , `figure ${i} has ${names}`);
+    }
+    await click(page, "#where figure", "Table");
+    assert.ok(await page.$("#where figure table"));
+    await page.finish();
+  },
+
+  async "other networks are one click away"() {
+    const page = await open("examples.html");
+    await click(page, ".tabs", "autoencoder");
+    await page.waitForSelector("html[data-ready='1']");
+    assert.equal(await text(page, "h1"), "autoencoder");
+    assert.match(await text(page, "#answer"), /worsens the mse by/);
+    assert.match(await text(page, "#map .legend"), /not run/);
+    await page.evaluate(() => [...document.querySelectorAll(".tabs button")][2].click());
+    await page.waitForSelector("html[data-ready='2']");
+    assert.equal(await page.$("#map"), null);
+    await page.finish();
+  },
+
+  async "themes, definitions and narrow screens"() {
+    const page = await open("examples.html", { theme: "dark" });
+    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const dark = await background();
+    await page.select("header select", "light");
+    assert.notEqual(await background(), dark);
+    await page.focus(".term");
+    assert.ok(await page.$eval("#tooltip", (tip) => !tip.hidden && tip.textContent.length > 20));
+    await page.keyboard.press("Escape");
+    assert.ok(await page.$eval("#tooltip", (tip) => tip.hidden));
+    const nameless = await page.$$eval("button, input, select, canvas:not([aria-hidden])", (all) => all.filter((e) => !(e.textContent.trim() || e.getAttribute("aria-label") || e.closest("label"))).map((e) => e.outerHTML));
+    assert.deepEqual(nameless, []);
+    await page.finish();
+    const narrow = await open("examples.html", { width: 390 });
+    assert.equal(await narrow.evaluate(() => document.documentElement.scrollWidth), 390);
+    await narrow.finish();
+  },
+
+  async "reports render everywhere"() {
+    for (const name of reports) {
+      assert.ok(statSync(at(name)).size < 5 << 20, `${name} is below 5 MiB`);
+      for (const width of [1280, 390]) {
+        for (const theme of ["light", "dark"]) {
+          const page = await open(name, { width, theme });
+          assert.ok((await page.$$("svg")).length > 4);
+          console.log(`  ${name} ${width} ${theme}: ${(statSync(at(name)).size / 1e6).toFixed(2)} MB, ready in ${page.ready} ms`);
+          if (pictures) {
+            mkdirSync(pictures, { recursive: true });
+            await page.screenshot({ path: join(pictures, `${name.replace(".html", "")}-${width}-${theme}.png`), fullPage: true });
+          }
+          await page.finish();
+        }
+      }
+    }
+  },
+};
+
+const reports = makeReports();
+let failures = 0;
+for (const [name, test] of Object.entries(tests)) {
+  try {
+    await test();
+    console.log(`ok: ${name}`);
+  } catch (error) {
+    ++failures;
+    console.log(`FAILED: ${name}\n${error.stack}`);
+  }
+}
+await browser.close();
+rmSync(folder, { recursive: true });
+process.exit(failures ? 1 : 0);

@@ -1,0 +1,254 @@
+// What one store says.
+#include "flipscope/report/campaign_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <set>
+#include <tuple>
+
+#include "flipscope/campaign/run_plan.h"
+#include "flipscope/campaign/store.h"
+#include "flipscope/numeric/error.h"
+
+namespace flipscope {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+struct Sums {
+  std::uint64_t faults = 0, population = 0, harmful = 0;
+  std::uint64_t masked = 0, non_critical = 0, critical = 0, due = 0;
+  double harm = 0, harm_squared = 0, delta = 0;
+
+  Sums& operator+=(const Sums& more) {
+    faults += more.faults;
+    population += more.population;
+    harmful += more.harmful;
+    masked += more.masked;
+    non_critical += more.non_critical;
+    critical += more.critical;
+    due += more.due;
+    harm += more.harm;
+    harm_squared += more.harm_squared;
+    delta += more.delta;
+    return *this;
+  }
+};
+
+/// Number of the layer and part in the model's order, distance from the most significant bit; −1:
+/// all.
+using Key = std::pair<int, int>;
+
+/// Makes groups of sums.
+class Grouper {
+ public:
+  Grouper(const CampaignRecord& record, double confidence, bool complete)
+      : record_(record), confidence_(confidence), complete_(complete) {
+    std::map<std::pair<std::string, Part>, int> seen;
+    std::set<int> widths;
+    for (const FaultTarget& target : record.targets) {
+      const auto [entry, is_new] =
+          seen.try_emplace({target.layer, target.part}, static_cast<int>(names_.size()));
+      if (is_new) names_.emplace_back(target.layer, std::string(to_string(target.part)));
+      place_.push_back(entry->second);
+      widths.insert(target.encoding.format.bits);
+    }
+    if (widths.size() == 1) width_ = *widths.begin();
+  }
+
+  Key key(const FaultSite& site) const {
+    const auto t = static_cast<std::size_t>(site.target);
+    return {place_[t], record_.targets[t].encoding.format.bits - 1 - site.bit};
+  }
+
+  /// Adds each target's bits to the populations of its cells.
+  void count_population(std::map<Key, Sums>& cells) const {
+    for (int t = 0; t < static_cast<int>(record_.targets.size()); ++t) {
+      for (const int bit : record_.targets[t].bits) {
+        const auto cell = cells.find(key({t, 0, bit}));
+        if (cell == cells.end()) continue;
+        cell->second.population += static_cast<std::uint64_t>(record_.targets[t].elements);
+      }
+    }
+  }
+
+  FaultGroup group(const Key& key, const Sums& sums, double all_harm) const {
+    const auto [place, from_msb] = key;
+    FaultGroup group;
+    if (place >= 0) std::tie(group.layer, group.part) = names_[static_cast<std::size_t>(place)];
+    if (from_msb >= 0) group.from_msb = from_msb;
+    if (from_msb >= 0 && width_) group.bit = *width_ - 1 - from_msb;
+    group.faults = sums.faults;
+    group.population = complete_ && record_.population > 0 ? sums.population : 0;
+    const auto n = static_cast<double>(sums.faults);
+    const auto rate = [&](double share) {
+      return make_rate(share, sums.faults, group.population, confidence_);
+    };
+    const double pairs = n * static_cast<double>(record_.samples);
+    group.masked = rate(static_cast<double>(sums.masked) / pairs);
+    group.non_critical = rate(static_cast<double>(sums.non_critical) / pairs);
+    group.due = rate(static_cast<double>(sums.due) / pairs);
+    if (record_.has_critical) group.critical = rate(static_cast<double>(sums.critical) / pairs);
+    group.harmful = rate(static_cast<double>(sums.harmful) / n);
+    group.harm = record_.has_critical ? rate(sums.harm / n) : mean_with_interval(sums, group);
+    group.harm_share = all_harm > 0 ? sums.harm / all_harm : 0;
+    group.mean_delta = sums.delta / n;
+    return group;
+  }
+
+ private:
+  /// The normal interval of a mean of numbers without bounds, corrected for a finite population.
+  Rate mean_with_interval(const Sums& sums, const FaultGroup& group) const {
+    const auto n = static_cast<double>(sums.faults);
+    const double mean = sums.harm / n;
+    if (group.population == sums.faults) return {mean, {mean, mean}};
+    const double variance =
+        n > 1 ? std::max(0.0, (sums.harm_squared - n * mean * mean) / (n - 1)) : 0;
+    const auto whole = static_cast<double>(group.population);
+    const double correction = group.population > 1 ? (whole - n) / (whole - 1) : 1;
+    const double half = two_sided_z(confidence_) * std::sqrt(variance / n * correction);
+    return {mean, {mean - half, mean + half}};
+  }
+
+  const CampaignRecord& record_;
+  double confidence_;
+  bool complete_;
+  std::vector<std::pair<std::string, std::string>> names_;  ///< [place] layer, part
+  std::vector<int> place_;                                  ///< [target]
+  std::optional<int> width_;                                ///< of all words, where it is one
+};
+
+/// All rows; of trials, which have no site, only what sums need.
+FaultColumns read_rows(const Store& store) {
+  const CampaignRecord& record = store.record();
+  const double golden = store.golden_score().value_or(kNaN);
+  const auto samples = static_cast<double>(record.samples);
+  FaultColumns columns;
+  double most = 0;
+  store.for_each_row([&](const FaultRow& row) {
+    const double delta = row.score - golden;
+    columns.fault.push_back(row.fault);
+    columns.site.push_back(row.site.value_or(FaultSite{-1, 0, 0}));
+    columns.golden.push_back(row.golden.value_or(kNaN));
+    columns.faulty.push_back(row.faulty.value_or(kNaN));
+    columns.masked.push_back(static_cast<std::uint32_t>(row.outcomes.masked));
+    columns.critical.push_back(static_cast<std::uint32_t>(row.outcomes.critical));
+    columns.due.push_back(static_cast<std::uint32_t>(row.outcomes.due));
+    columns.delta.push_back(delta);
+    const auto failed = static_cast<double>(row.outcomes.critical + row.outcomes.due);
+    columns.harm.push_back(record.has_critical ? failed / samples : delta);
+    if (std::isfinite(delta)) most = std::max(most, delta);
+  });
+  for (double& harm : columns.harm) {
+    if (!std::isfinite(harm)) harm = harm < 0 ? 0 : most;
+    harm = std::max(harm, 0.0);
+  }
+  return columns;
+}
+
+void make_groups(CampaignReport& report) {
+  const CampaignRecord& record = report.record;
+  const FaultColumns& faults = report.faults;
+  const Grouper grouper(record, report.summary.confidence,
+                        report.summary.done == report.summary.rows);
+  std::map<Key, Sums> cells;
+  const auto samples = static_cast<std::uint64_t>(record.samples);
+  for (std::size_t r = 0; r < faults.size(); ++r) {
+    Sums& cell = cells[record.trials ? Key{-1, -1} : grouper.key(faults.site[r])];
+    const double harm = faults.harm[r];
+    const std::uint64_t seen = std::uint64_t{faults.masked[r]} + faults.critical[r] + faults.due[r];
+    cell += {1,
+             0,
+             harm > 0 ? std::uint64_t{1} : 0,
+             faults.masked[r],
+             samples - seen,
+             faults.critical[r],
+             faults.due[r],
+             harm,
+             harm * harm,
+             faults.delta[r]};
+  }
+  if (!record.trials) grouper.count_population(cells);
+  Sums all;
+  std::map<Key, Sums> layers, positions;
+  for (const auto& [key, sums] : cells) {
+    all += sums;
+    layers[{key.first, -1}] += sums;
+    positions[{-1, key.second}] += sums;
+  }
+  if (record.population > 0) all.population = record.population;
+  report.all = grouper.group({-1, -1}, all, all.harm);
+  if (record.trials) return;
+  for (const auto& [from, to] : {std::pair(&cells, &report.cells),
+                                 {&layers, &report.layers},
+                                 {&positions, &report.positions}}) {
+    for (const auto& [key, sums] : *from) to->push_back(grouper.group(key, sums, all.harm));
+  }
+}
+
+void order_by_harm(CampaignReport& report) {
+  const std::vector<double>& harm = report.faults.harm;
+  for (std::uint32_t r = 0; r < harm.size(); ++r) {
+    if (harm[r] > 0) report.worst.push_back(r);
+  }
+  std::ranges::stable_sort(report.worst,
+                           [&](std::uint32_t a, std::uint32_t b) { return harm[a] > harm[b]; });
+  double all = 0;
+  for (const std::uint32_t r : report.worst) all += harm[r];
+  const auto size = static_cast<std::uint64_t>(harm.size());
+  std::set<std::uint64_t> marks;
+  for (std::uint64_t power = 1; power < size; power *= 10) {
+    for (const std::uint64_t step : {1, 2, 5}) marks.insert(step * power);
+  }
+  for (const std::uint64_t percent : {1, 3, 10, 30}) marks.insert(size * percent / 100);
+  double covered = 0;
+  std::uint64_t bits = 0;
+  for (const std::uint64_t mark : marks) {
+    if (mark == 0 || mark > report.worst.size()) continue;
+    while (bits < mark) covered += harm[report.worst[bits++]];
+    report.residuals.push_back({mark, std::max(0.0, 1 - covered / all)});
+  }
+}
+
+}  // namespace
+
+CampaignReport read_campaign(const std::string& path) {
+  const Store store = Store::open(path);
+  CampaignReport report;
+  report.store = path;
+  report.record = store.record();
+  report.summary = summarize(store);
+  if (report.summary.done == 0) {
+    fail("report", "{} holds no fault yet; run its inject command first", path);
+  }
+  report.sessions = store.sessions();
+  const std::string& model = report.summary.model;
+  report.name = std::filesystem::path(model.empty() ? path : model).stem().string();
+  report.faults = read_rows(store);
+  make_groups(report);
+  if (report.record.trials) {
+    report.faults = {};
+  } else {
+    order_by_harm(report);
+  }
+  return report;
+}
+
+std::optional<std::uint64_t> bits_to_leave(const CampaignReport& campaign, double left) {
+  const std::vector<double>& harm = campaign.faults.harm;
+  double all = 0;
+  for (const std::uint32_t r : campaign.worst) all += harm[r];
+  if (all <= 0) return {};
+  double covered = 0;
+  std::uint64_t bits = 0;
+  while (bits < campaign.worst.size() && all - covered > left * all) {
+    covered += harm[campaign.worst[bits++]];
+  }
+  return bits;
+}
+
+}  // namespace flipscope

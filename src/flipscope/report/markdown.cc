@@ -1,0 +1,141 @@
+// The report as Markdown, for pull requests.
+#include <algorithm>
+#include <cmath>
+
+#include "flipscope/numeric/error.h"
+#include "flipscope/report/report.h"
+#include "flipscope/report/words.h"
+
+namespace flipscope {
+namespace {
+
+constexpr std::size_t kWorst = 20;
+constexpr int kBar = 10;
+
+/// A table's cell: no bar or line break in it.
+std::string cell(std::string text) {
+  for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) {
+    text.replace(at, 1, "\\|");
+  }
+  return text;
+}
+
+std::string harm_text(const CampaignReport& campaign, const Rate& harm) {
+  if (campaign.by_decision()) return rate_text(harm);
+  return harm.interval.lower == harm.interval.upper
+             ? number_text(harm.mean)
+             : fmt::format("{} ({} to {})", number_text(harm.mean),
+                           number_text(harm.interval.lower), number_text(harm.interval.upper));
+}
+
+std::string group_table(const CampaignReport& campaign, const std::vector<FaultGroup>& groups,
+                        bool by_layer) {
+  double most = 0;
+  for (const FaultGroup& group : groups) most = std::max(most, group.harm.mean);
+  std::string text = fmt::format(
+      "| {} | | harm per flip | bits that do harm | share of all harm | faults |\n"
+      "| --- | --- | ---: | ---: | ---: | ---: |\n",
+      by_layer ? "layer" : "bit");
+  for (const FaultGroup& group : groups) {
+    const std::string name =
+        by_layer    ? group.layer + (group.part == "weights" ? "" : " (" + group.part + ")")
+        : group.bit ? fmt::format("{}", *group.bit)
+                    : fmt::format("MSB − {}", *group.from_msb);
+    text += fmt::format("| {} | `{}` | {} | {} | {} | {} |\n", cell(name),
+                        bar(most > 0 ? group.harm.mean / most : 0, kBar),
+                        harm_text(campaign, group.harm), rate_text(group.harmful),
+                        percent(group.harm_share), grouped(group.faults));
+  }
+  return text + "\n";
+}
+
+std::string worst_table(const CampaignReport& campaign) {
+  std::string text =
+      "| layer | index | bit | stored value | after the flip | harm | change of score |\n"
+      "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+  const FaultColumns& faults = campaign.faults;
+  for (std::size_t i = 0; i < std::min(kWorst, campaign.worst.size()); ++i) {
+    const std::uint32_t r = campaign.worst[i];
+    const FaultSite& site = faults.site[r];
+    text += fmt::format(
+        "| {} | {} | {} | {} | {} | {} | {} |\n",
+        cell(campaign.record.targets[static_cast<std::size_t>(site.target)].layer), site.index,
+        site.bit, number_text(faults.golden[r]), number_text(faults.faulty[r]),
+        campaign.by_decision() ? percent(faults.harm[r]) : number_text(faults.harm[r]),
+        number_text(faults.delta[r]));
+  }
+  return text + "\n";
+}
+
+std::string rankings_table(const std::vector<JudgedRanking>& rankings) {
+  std::string text =
+      "| ranking | Spearman's ρ | area | top 1% found after | top 5% | top 20% |\n"
+      "| --- | ---: | ---: | ---: | ---: | ---: |\n";
+  for (const JudgedRanking& ranking : rankings) {
+    if (!ranking.evaluation) continue;
+    const Evaluation& e = *ranking.evaluation;
+    text += fmt::format("| {} | {} | {:.4f} |", cell(ranking.name),
+                        std::isnan(e.spearman) ? "" : fmt::format("{:.3f}", e.spearman), e.area);
+    for (const Reach& reach : e.reach) {
+      text += fmt::format(" {} |", reach.flips ? grouped(*reach.flips) : "never");
+    }
+    text += "\n";
+  }
+  return text + "\n";
+}
+
+std::string design_table(const Report& report) {
+  std::string text =
+      "| network | bits | golden score | harm per flip | bits that do harm | bits for half of the "
+      "harm |\n| --- | ---: | ---: | ---: | ---: | ---: |\n";
+  for (const CampaignReport& campaign : report.campaigns) {
+    const auto half = bits_to_leave(campaign, 0.5);
+    text += fmt::format("| {} | {} | {} {} | {} | {} | {} |\n", cell(campaign.name),
+                        grouped(campaign.summary.space),
+                        number_text(campaign.summary.golden_score.value_or(0)),
+                        campaign.summary.score_name, harm_text(campaign, campaign.all.harm),
+                        rate_text(campaign.all.harmful), half ? grouped(*half) : "");
+  }
+  return text + "\n";
+}
+
+std::string campaign_section(const CampaignReport& campaign) {
+  std::string text = fmt::format("## {}\n\n", campaign.name);
+  for (const std::string& sentence : answer(campaign)) text += sentence + "\n";
+  for (const std::string& note : campaign.summary.notes) text += "Note: " + note + "\n";
+  if (!campaign.layers.empty()) {
+    text += "\n### By layer\n\n" + group_table(campaign, campaign.layers, true);
+    text += "### By bit position\n\n" + group_table(campaign, campaign.positions, false);
+  }
+  if (!campaign.worst.empty()) text += "### Most critical bits\n\n" + worst_table(campaign);
+  if (!campaign.residuals.empty()) {
+    text += "### What protection leaves\n\n| worst bits protected | harm left |\n| ---: | ---: |\n";
+    for (const Residual& residual : campaign.residuals) {
+      text += fmt::format("| {} | {} |\n", grouped(residual.bits), percent(residual.left));
+    }
+    text += "\n";
+  }
+  if (!campaign.rankings.empty()) text += "### Rankings\n\n" + rankings_table(campaign.rankings);
+  text += "### What was run\n\n| | |\n| --- | --- |\n";
+  for (const auto& [name, value] : facts(campaign)) {
+    text += fmt::format("| {} | {} |\n", name, cell(value));
+  }
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string markdown(const Report& report) {
+  std::string text = "# Which bits matter\n\n";
+  if (report.campaigns.size() > 1) text += "## Networks side by side\n\n" + design_table(report);
+  for (const CampaignReport& campaign : report.campaigns) text += campaign_section(campaign);
+  return text +
+         fmt::format(
+             "Harm of a flip: the share of samples on which the decision changes or the output is "
+             "no number; for a score without decisions, how much worse it gets. Intervals are "
+             "95%, over faults, on these samples; none is given where every fault was run. "
+             "Flipscope {}.\n",
+             report.version);
+}
+
+}  // namespace flipscope

@@ -1,0 +1,318 @@
+#include "flipscope/report/report.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "flipscope/campaign/test_campaign.h"
+#include "flipscope/report/fault_columns.h"
+
+namespace flipscope {
+namespace {
+
+using namespace testing;
+
+std::string from_base64(const std::string& text) {
+  static const std::string kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  std::uint32_t word = 0;
+  int bits = 0;
+  for (const char c : text) {
+    if (c == '=') break;
+    word = word << 6 | static_cast<std::uint32_t>(kDigits.find(c));
+    bits += 6;
+    if (bits >= 8) bytes += static_cast<char>(word >> (bits -= 8) & 255U);
+  }
+  return bytes;
+}
+
+/// The columns of a page, read as its program reads them.
+std::map<std::string, std::vector<double>> unpack(const PackedFaults& packed) {
+  const nlohmann::json directory = nlohmann::json::parse(packed.directory);
+  const std::string stream = from_base64(packed.base64);
+  std::string bytes(64 << 20, '\0');
+  uLongf size = bytes.size();
+  EXPECT_EQ(uncompress(reinterpret_cast<Bytef*>(bytes.data()), &size,
+                       reinterpret_cast<const Bytef*>(stream.data()), stream.size()),
+            Z_OK);
+  std::size_t at = 0;
+  const auto take = [&]<typename T>(std::size_t count, T) {
+    std::vector<T> values(count);
+    std::memcpy(values.data(), bytes.data() + at, count * sizeof(T));
+    at += count * sizeof(T);
+    return values;
+  };
+  const auto rows = directory["rows"].get<std::size_t>();
+  std::map<std::string, std::vector<double>> columns;
+  for (const auto& column : directory["columns"]) {
+    std::vector<double> words;
+    if (column.contains("dictionary")) words = take(column["dictionary"].get<std::size_t>(), 0.0);
+    const auto type = column["type"].get<std::string>();
+    std::vector<double> values;
+    const auto assign = [&](const auto& read) { values.assign(read.begin(), read.end()); };
+    if (type == "u8") assign(take(rows, std::uint8_t{}));
+    if (type == "u16") assign(take(rows, std::uint16_t{}));
+    if (type == "u32") assign(take(rows, std::uint32_t{}));
+    if (type == "f32") assign(take(rows, float{}));
+    if (type == "f64") assign(take(rows, double{}));
+    if (column.contains("dictionary")) {
+      for (double& value : values) value = words.at(static_cast<std::size_t>(value));
+    }
+    if (column.contains("differences")) {
+      std::uint32_t sum = 0;
+      for (double& value : values) value = sum += static_cast<std::uint32_t>(value);
+    }
+    columns[column["name"]] = values;
+  }
+  EXPECT_EQ(at, size);
+  return columns;
+}
+
+class ReportTest : public InFolder {
+ protected:
+  std::string exhaustive() {
+    CampaignOptions options;
+    options.space.bits = "msb:3";
+    run(options, file("run.db"), false, {}, 4);
+    return file("run.db");
+  }
+};
+
+TEST_F(ReportTest, GroupsAreThoseOfTheExport) {
+  const CampaignReport report = read_campaign(exhaustive());
+  EXPECT_TRUE(report.is_exhaustive());
+
+  const auto rows = rates(file("run.db"), Grouping::layer);
+  ASSERT_EQ(report.layers.size(), rows.size());
+  double share = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(report.layers[i].layer, rows[i].layer);
+    EXPECT_EQ(report.layers[i].faults, rows[i].faults);
+    EXPECT_EQ(report.layers[i].population, rows[i].population);
+    EXPECT_DOUBLE_EQ(report.layers[i].critical->mean, rows[i].critical->mean);
+    EXPECT_DOUBLE_EQ(report.layers[i].masked.mean, rows[i].masked->mean);
+    EXPECT_DOUBLE_EQ(report.layers[i].non_critical.mean, rows[i].non_critical->mean);
+    EXPECT_NEAR(report.layers[i].harm.mean, rows[i].critical->mean + rows[i].due->mean, 1e-12);
+    EXPECT_NEAR(report.layers[i].mean_delta, *rows[i].mean_delta, 1e-12);
+    share += report.layers[i].harm_share;
+  }
+  EXPECT_NEAR(share, 1, 1e-12);
+  for (const auto* groups : {&report.layers, &report.positions, &report.cells}) {
+    std::uint64_t faults = 0;
+    for (const FaultGroup& group : *groups) faults += group.faults;
+    EXPECT_EQ(faults, report.faults.size());
+  }
+  EXPECT_EQ(report.positions.front().from_msb, 0);
+}
+
+TEST_F(ReportTest, HarmfulBitsAreCounted) {
+  const CampaignReport report = read_campaign(exhaustive());
+  const auto rows = table(csv(file("run.db")));
+  std::uint64_t harmful = 0;
+  for (std::size_t r = 1; r < rows.size(); ++r) {
+    const auto n = rows[r].size();
+    harmful += rows[r][n - 4] != "0" || rows[r][n - 3] != "0" ? 1 : 0;  // critical, due
+  }
+  EXPECT_GT(harmful, 0u);
+  EXPECT_EQ(report.worst.size(), harmful);
+  EXPECT_DOUBLE_EQ(report.all.harmful.mean,
+                   static_cast<double>(harmful) / static_cast<double>(rows.size() - 1));
+  // Every fault was run: no interval.
+  EXPECT_DOUBLE_EQ(report.all.harmful.interval.lower, report.all.harmful.mean);
+}
+
+TEST_F(ReportTest, WhatIsLeftIsWhatIsNotProtected) {
+  const CampaignReport report = read_campaign(exhaustive());
+  std::vector<double> harm = report.faults.harm;
+  std::ranges::sort(harm, std::greater<>());
+  const double all = std::accumulate(harm.begin(), harm.end(), 0.0);
+  ASSERT_GE(report.residuals.size(), 3u);
+  for (const Residual& residual : report.residuals) {
+    const double left =
+        std::accumulate(harm.begin() + static_cast<std::ptrdiff_t>(residual.bits), harm.end(), 0.0);
+    EXPECT_NEAR(residual.left, left / all, 1e-9);
+  }
+  const auto half = bits_to_leave(report, 0.5);
+  ASSERT_TRUE(half.has_value());
+  const auto left_after = [&](std::uint64_t bits) {
+    return std::accumulate(harm.begin() + static_cast<std::ptrdiff_t>(bits), harm.end(), 0.0);
+  };
+  EXPECT_LE(left_after(*half), 0.5 * all + 1e-9);
+  EXPECT_GT(left_after(*half - 1), 0.5 * all);
+}
+
+TEST_F(ReportTest, PackedColumnsComeBack) {
+  const CampaignReport report = read_campaign(exhaustive());
+  auto columns = unpack(pack(report));
+  const FaultColumns& faults = report.faults;
+  ASSERT_EQ(columns["bit"].size(), faults.size());
+  for (std::size_t r = 0; r < faults.size(); ++r) {
+    EXPECT_EQ(columns["target"][r], faults.site[r].target);
+    EXPECT_EQ(columns["index"][r], static_cast<double>(faults.site[r].index));
+    EXPECT_EQ(columns["bit"][r], faults.site[r].bit);
+    EXPECT_EQ(columns["golden"][r], faults.golden[r]);
+    EXPECT_EQ(columns["faulty"][r], faults.faulty[r]);
+    EXPECT_EQ(columns["masked"][r], faults.masked[r]);
+    EXPECT_EQ(columns["critical"][r], faults.critical[r]);
+    EXPECT_EQ(columns["due"][r], faults.due[r]);
+    EXPECT_EQ(columns["delta"][r], static_cast<float>(faults.delta[r]));
+  }
+}
+
+TEST_F(ReportTest, TooManyRowsLeaveTheWorst) {
+  const CampaignReport report = read_campaign(exhaustive());
+  const PackedFaults packed = pack(report, 10);
+  EXPECT_EQ(packed.rows, 10u);
+  auto columns = unpack(packed);
+  double harm = 0, most = 0;
+  for (const double critical : columns["critical"]) harm += critical;
+  for (const double due : columns["due"]) harm += due;
+  for (int i = 0; i < 10; ++i) {
+    most += report.faults.harm[report.worst[static_cast<std::size_t>(i)]] * kSamples;
+  }
+  EXPECT_NEAR(harm, most, 1e-9);
+}
+
+TEST_F(ReportTest, AScoreWithoutDecisionsHasHarm) {
+  CampaignOptions options;
+  options.score = "mse";
+  options.select = "random:500";
+  Samples samples = make_samples(kSamples);
+  samples.targets = std::vector<float>(static_cast<std::size_t>(kSamples * 3), 0.25f);
+  samples.target_size = 3;
+  const Plan plan(options, small_network(), std::move(samples), "regression");
+  run_plan(plan, options, file("run.db"), {}, std::atomic<bool>{false});
+  const CampaignReport report = read_campaign(file("run.db"));
+  EXPECT_FALSE(report.by_decision());
+  EXPECT_FALSE(report.is_exhaustive());
+  double sum = 0;
+  for (std::size_t r = 0; r < report.faults.size(); ++r) {
+    const double delta = report.faults.delta[r];
+    if (std::isfinite(delta)) {
+      EXPECT_EQ(report.faults.harm[r], std::max(delta, 0.0));
+    }
+    EXPECT_TRUE(std::isfinite(report.faults.harm[r]));
+    sum += report.faults.harm[r];
+  }
+  EXPECT_NEAR(report.all.harm.mean, sum / 500, 1e-9 * sum);
+  EXPECT_LT(report.all.harm.interval.lower, report.all.harm.mean);
+  EXPECT_GT(report.all.harm.interval.upper, report.all.harm.mean);
+  EXPECT_NE(answer(report).front().find("worsens the mse"), std::string::npos);
+}
+
+TEST_F(ReportTest, RankingsAreJudgedAndCurvesRead) {
+  const std::string store = exhaustive();
+  std::string list = "layer,tensor,index,bit\nconv,conv.weight,0,3\nconv,conv.weight,1,3\n";
+  std::ofstream(file("list.csv")) << list;
+  std::ofstream(file("curves.csv"))
+      << "ranking,flips,found\nbinfi,0,0\nbinfi,10,0.5\n\"a,b\",0,0\n(best possible),0,0\n";
+  const Report report = make_report({{store}, {file("list.csv"), file("curves.csv")}});
+  const auto& rankings = report.campaigns.front().rankings;
+  ASSERT_EQ(rankings.size(), 4u);
+  EXPECT_EQ(rankings[0].name, "list");
+  EXPECT_EQ(rankings[0].evaluation->ranked, 2u);
+  EXPECT_EQ(rankings[1].name, "binfi");
+  EXPECT_EQ(rankings[1].curve.at(1).flips, 10u);
+  EXPECT_EQ(rankings[1].curve.at(1).found, 0.5);
+  EXPECT_FALSE(rankings[1].evaluation.has_value());
+  EXPECT_EQ(rankings[2].name, "a,b");
+  EXPECT_EQ(rankings[3].curve.back().found, 1);
+  EXPECT_GT(rankings[3].evaluation->area, rankings[0].evaluation->area);
+  std::ofstream(file("bad.csv")) << "ranking,flips,found\nbinfi,x,0\n";
+  EXPECT_NE(message_of([&] {
+              make_report({{store}, {file("bad.csv")}});
+            }).find("bad.csv:2"),
+            std::string::npos);
+}
+
+TEST_F(ReportTest, PageHoldsTheDataAndNothingElseIsNeeded) {
+  const Report report = make_report({{exhaustive()}, {}});
+  const std::string page = html(report);
+  const std::string begin = R"(<script type="application/json" id="report">)";
+  const std::size_t from = page.find(begin) + begin.size();
+  const std::size_t to = page.find("</script>", from);
+  EXPECT_EQ(nlohmann::json::parse(page.substr(from, to - from)),
+            nlohmann::json::parse(json(report)));
+  EXPECT_NE(page.find("<title>run · Flipscope report</title>"), std::string::npos);
+  EXPECT_NE(page.find(answer(report.campaigns.front()).front()), std::string::npos);
+  EXPECT_EQ(page.find("<!--flipscope:"), std::string::npos);
+  for (const char* outside : {"src=\"http", "href=\"http", "@import", "url(http"}) {
+    EXPECT_EQ(page.find(outside), std::string::npos) << outside;
+  }
+}
+
+TEST_F(ReportTest, NamesCannotBreakThePage) {
+  Report report = make_report({{exhaustive()}, {}});
+  report.campaigns.front().name = "</script><b>\"&";
+  report.campaigns.front().record.targets.front().layer = "<!--|";
+  const std::string page = html(report);
+  EXPECT_EQ(page.find("</script><b>"), std::string::npos);
+  EXPECT_EQ(page.find("<!--|"), std::string::npos);
+  EXPECT_NE(page.find("&lt;/script>&lt;b>&quot;&amp;"), std::string::npos);
+  report.campaigns.front().layers.front().layer = "<!--|";
+  EXPECT_NE(markdown(report).find("<!--\\|"), std::string::npos);
+}
+
+TEST_F(ReportTest, TablesHaveTheirColumns) {
+  const Report report = make_report({{exhaustive()}, {}});
+  const auto rows = table(flipscope::csv(report));
+  for (const auto& row : rows) EXPECT_EQ(row.size(), 11u);
+  const auto harm = std::ranges::find_if(
+      rows, [](const auto& row) { return row[1] == "all" && row[7] == "harm"; });
+  ASSERT_NE(harm, rows.end());
+  EXPECT_EQ(std::stod((*harm)[8]), report.campaigns.front().all.harm.mean);
+  const std::string text = markdown(report);
+  for (const char* heading : {"### By layer", "### By bit position", "### Most critical bits",
+                              "### What protection leaves", "### What was run"}) {
+    EXPECT_NE(text.find(heading), std::string::npos) << heading;
+  }
+}
+
+TEST_F(ReportTest, TrialsHaveNoPlaces) {
+  CampaignOptions options;
+  options.faults = "multi:5";
+  options.select = "random:30";
+  run(options, file("run.db"));
+  const Report report = make_report({{file("run.db")}, {}});
+  const CampaignReport& campaign = report.campaigns.front();
+  EXPECT_EQ(campaign.all.faults, 30u);
+  EXPECT_TRUE(campaign.layers.empty());
+  EXPECT_TRUE(campaign.worst.empty());
+  EXPECT_EQ(html(report).find("id=\"faults-0\""), std::string::npos);
+  EXPECT_EQ(markdown(report).find("### By layer"), std::string::npos);
+}
+
+TEST_F(ReportTest, SessionsSayHowTheWorkWasSaved) {
+  const CampaignReport report = read_campaign(exhaustive());
+  ASSERT_EQ(report.sessions.size(), 1u);
+  EXPECT_EQ(report.sessions.front().faults, report.faults.size());
+  EXPECT_EQ(report.sessions.front().work.pairs(), report.faults.size() * kSamples);
+  const auto what = facts(report);
+  EXPECT_TRUE(std::ranges::any_of(what, [](const auto& fact) { return fact.first == "Time"; }));
+}
+
+TEST_F(ReportTest, RefusesWhatSaysNothing) {
+  EXPECT_NE(message_of([&] {
+              make_report({{file("none.db")}, {}});
+            }).find("none.db"),
+            std::string::npos);
+  const std::string store = exhaustive();
+  EXPECT_NE(message_of([&] {
+              make_report({{store, store}, {}});
+            }).find("twice"),
+            std::string::npos);
+  CampaignOptions options;
+  options.select = "random:10";
+  run(options, file("empty.db"), true);
+  EXPECT_NE(message_of([&] {
+              make_report({{file("empty.db")}, {}});
+            }).find("no fault yet"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace flipscope

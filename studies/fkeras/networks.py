@@ -1,0 +1,55 @@
+"""The networks of the FKeras study: what is run on which samples, and the figures that the paper (Weng et al., "FKeras: A
+Sensitivity Analysis Tool for Edge Neural Networks", ACM JATS 2024) gives for them."""
+
+import dataclasses
+import pathlib
+
+HERE = pathlib.Path(__file__).parent
+
+
+@dataclasses.dataclass
+class Network:
+    name: str
+    model: str
+    samples: list                    # options that name the judged samples
+    ranked_on: list                  # options that name the samples that rankings see: others
+    loss: str
+    score: list = dataclasses.field(default_factory=list)
+    layers: str = "*"
+    sampled: int = 0                 # faults of the oracle; 0: all
+    published: dict = dataclasses.field(default_factory=dict)
+
+
+def econt(size, data, inputs, rows, published):
+    model = data / f"econt/{size}/autoencoder_{size}"
+    samples = ["--inputs", str(inputs), "--targets", "inputs"]
+    score = ["--score", "emd", "--emd-cost", str(data / "hgcal/hex_metric_48x48.csv"),
+             "--emd-cells", str(HERE / "econt_cells.csv")]
+    return Network(f"ECON-T {size.title()}", f"{model}.json:{model}.hdf5", samples + ["--skip", "1000", "--first", str(rows)],
+                   samples + ["--first", "1000"], f"groups:{inputs.parent / 'groups.csv'}", score, "encoder/*", 0, published)
+
+
+def networks(data, inputs):
+    """`inputs`: rows of HGCAL charges as 8 x 8, of which rankings see the first 1,000."""
+    cifar = ["--inputs", str(data / "cifar10/test_batch_first1017.bin")]
+    training = ["--inputs", str(data / "cifar10/data_batch_1_first1017.bin")]
+    mnist = ["--inputs", str(data / "mnist/t10k-images-idx3-ubyte.gz"), "--labels", str(data / "mnist/t10k-labels-idx1-ubyte.gz")]
+    unit = ["--scale", "1/255"]
+    colours = unit + ["--mean", "0.4914,0.4822,0.4465", "--std", "0.2023,0.1994,0.2010"]
+    seen, judged = ["--first", "256"], ["--skip", "1000", "--first", "256"]
+    correct = ["--count-only-correct"]
+    return [
+        econt("small", data, inputs, 2000, {"sensitive": 1.0}),
+        econt("medium", data, inputs, 20000, {"sensitive": 0.635, "golden": 1.100, "rho_msb": 0.508, "rho_lsb": 0.098,
+                                              "msb_share": 40.91 / 57.37, "top1_hessian": 0.18, "top1_binfi": 0.41,
+                                              "binfi_flips": 6000, "binfi_missed": 676}),
+        econt("large", data, inputs, 500, {"sensitive": 0.0655, "golden": 0.807}),
+        Network("CIFAR-10 CNN", str(data / "cifar10_hls4ml/tiny2_model_best.h5"), cifar + unit + ["--first", "256"],
+                training + unit + seen, "cross-entropy", correct, published={"sensitive": 0.8272}),
+        Network("jet tagging", str(data / "qonnx/qkeras_jettagging.onnx"), ["--inputs", str(inputs.parent / "normal16.npy"), *judged],
+                ["--inputs", str(inputs.parent / "normal16.npy"), *seen], "cross-entropy", ["--score", "mispredict"]),
+        Network("TFC_2W2A", str(data / "qonnx/TFC_2W2A.onnx"), mnist + unit + judged, mnist + unit + seen, "cross-entropy", correct),
+        Network("mnist-8", str(data / "mnist/mnist-8.onnx"), mnist + judged, mnist + seen, "cross-entropy", correct),
+        Network("ResNet-20", str(data / "resnet_cifar10/resnet20.onnx"), cifar + colours + ["--first", "128"],
+                training + colours + ["--first", "128"], "cross-entropy", correct, sampled=2000),
+    ]
