@@ -44,9 +44,7 @@ class Network {
   std::string name() const { return graph_.name; }
   Shape input_shape() const { return graph_.values[graph_.inputs.front()].shape; }
   Shape output_shape() const { return graph_.values[graph_.outputs.front()].shape; }
-  std::string layout() const {
-    return graph_.layout == Layout::channel_first ? "nchw" : "nhwc";
-  }
+  std::string layout() const { return graph_.layout == Layout::channel_first ? "nchw" : "nhwc"; }
 
   nb::list tensors() const {
     nb::list list;

@@ -197,10 +197,14 @@ def random_network(kind):
     return network
 
 
+def executed(model, inputs):
+    """All values of a model, by name, as qonnx-exec gives them."""
+    return execute_onnx(ModelWrapper(model).transform(InferShapes()), {"input": inputs}, return_full_exec_context=True)
+
+
 def expected(model, kind, inputs):
     if kind in ("qonnx", "scaled"):
-        wrapper = ModelWrapper(model).transform(InferShapes())
-        return execute_onnx(wrapper, {"input": inputs})[model.graph.output[0].name]
+        return executed(model, inputs)[model.graph.output[0].name]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     if kind == "qdq":
