@@ -15,10 +15,10 @@ from flipscope.frameworks import from_brevitas, from_keras, from_onnx, from_torc
 from flipscope.model import Model
 from flipscope.store import Store, merge
 from flipscope.table import Table
-from flipscope.verbs import Ranking, Run, bench, evaluate, info, inject, rank, run, trace, verb
+from flipscope.verbs import Page, Ranking, Run, bench, evaluate, info, inject, rank, report, run, sample_size, trace, verb
 
 __all__ = [
-    "Error", "Fault", "Model", "Ranking", "Run", "Store", "Table", "VerificationError", "__version__",
+    "Error", "Fault", "Model", "Page", "Ranking", "Run", "Store", "Table", "VerificationError", "__version__",
     "bench", "evaluate", "from_brevitas", "from_keras", "from_onnx", "from_torch", "info", "inject",
-    "merge", "rank", "run", "trace", "verb",
+    "merge", "rank", "report", "run", "sample_size", "trace", "verb",
 ]

@@ -7,6 +7,7 @@ interruption are the command line's own.
 from __future__ import annotations
 
 import hashlib
+import html
 import inspect
 import json
 import os
@@ -160,6 +161,10 @@ def rank(model: Path, inputs: Any = None, *, out: Path | None = None, **options:
     return ranking
 
 
+def _listed(value: Any) -> list | None:
+    return list(value) if isinstance(value, (list, tuple)) else None if value is None else [value]
+
+
 def trace(model: Path, inputs: Any, **options: Any) -> dict:
     """The loss's curvature: Hessian trace and largest eigenvalues of each layer.
 
@@ -169,11 +174,40 @@ def trace(model: Path, inputs: Any, **options: Any) -> dict:
 
 
 def evaluate(store: Path, ranking: Any = None, **options: Any) -> dict:
-    """Judges rankings (one, or a list of them) by a store that holds every fault.
+    """Judges rankings (one, or a list of them), and what other methods would find, by a store that holds every fault.
 
-    Options: sensitive, out, seed."""
-    several = isinstance(ranking, (list, tuple))
-    return verb("evaluate", store, ranking=ranking if several or ranking is None else [ranking], **options)
+    Options: against, sensitive, error, confidence, out, out_top, seed."""
+    return verb("evaluate", store, ranking=_listed(ranking), **options)
+
+
+class Page:
+    """A report's page: one HTML file that needs nothing else. A notebook shows it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def _repr_html_(self) -> str:
+        with open(self.path, encoding="utf-8") as file:
+            page = html.escape(file.read(), quote=True)
+        return f'<iframe srcdoc="{page}" style="width: 100%; height: 720px; border: 0"></iframe>'
+
+
+def report(stores: Path | list[Path], *, ranking: Any = None, out: Path | None = None) -> Page:
+    """What one store says, or several compared, as a page; `ranking` (one, or a list) is judged by the first."""
+    several = isinstance(stores, (list, tuple))
+    path = session.new_path("report.html") if out is None else os.fspath(out)
+    verb("report", *(stores if several else [stores]), ranking=_listed(ranking), out=path)
+    return Page(path)
+
+
+def sample_size(model: Path, **options: Any) -> dict:
+    """Number of faults that a statistical campaign needs.
+
+    Options: method, error, confidence; in_, layers, bits."""
+    return verb("sample-size", model, **options)
 
 
 def bench(model: Path, **options: Any) -> dict:

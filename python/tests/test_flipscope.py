@@ -245,6 +245,16 @@ class Verbs(Case):
         result = self.model.trace(**self.samples, layers="dense", top=1, probes=2)
         self.assertIn("layers", result)
 
+    def test_report_shows_itself(self):
+        page = flipscope.report(self.campaign(), out=self.path("report.html"))
+        self.assertTrue((self.folder / "report.html").read_text().lower().startswith("<!doctype html>"))
+        self.assertIn("<iframe srcdoc=", page._repr_html_())
+
+    def test_sample_size(self):
+        few = flipscope.sample_size(self.model, method="layer", error=0.1)
+        many = flipscope.sample_size(self.model, method="layer", error=0.02)
+        self.assertLess(few["faults"], many["faults"])
+
     def test_any_verb(self):
         self.assertEqual(flipscope.verb("info", self.model)["parts"]["weights"]["bits"], 8856)
         with self.assertRaisesRegex(flipscope.Error, "there is no verb"):
