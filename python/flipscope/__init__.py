@@ -12,6 +12,7 @@ for `--in`. Samples are arrays or file names. Mistakes raise `Error` with the co
 from flipscope._core import Error, VerificationError, __version__
 from flipscope.fault import Fault
 from flipscope.frameworks import from_brevitas, from_keras, from_onnx, from_torch
+from flipscope.masks import masks
 from flipscope.model import Model
 from flipscope.store import Store, merge
 from flipscope.table import Table
@@ -20,5 +21,5 @@ from flipscope.verbs import Page, Ranking, Run, bench, evaluate, info, inject, r
 __all__ = [
     "Error", "Fault", "Model", "Page", "Ranking", "Run", "Store", "Table", "VerificationError", "__version__",
     "bench", "evaluate", "from_brevitas", "from_keras", "from_onnx", "from_torch", "info", "inject",
-    "merge", "rank", "report", "run", "sample_size", "trace", "verb",
+    "masks", "merge", "rank", "report", "run", "sample_size", "trace", "verb",
 ]

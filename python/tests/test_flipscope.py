@@ -107,6 +107,19 @@ class Models(Case):
             self.assertRegex(str(caught.exception), r"^\[[a-z]+\] [^\n]+$")
 
 
+class Masks(Case):
+    def test_bits_of_words(self):
+        bits = [("conv1.weight", 7, 5), ("conv1.weight", 7, 0), ("dense.weight", 0, 2)]
+        masks = flipscope.masks(self.model, bits)
+        self.assertEqual(sorted(masks), ["conv1.weight", "dense.weight"])
+        self.assertEqual(masks["conv1.weight"].shape, (8, 1, 3, 3))
+        self.assertEqual(masks["conv1.weight"].ravel()[7], 33)
+        self.assertEqual(masks["dense.weight"].sum(), 4)
+        for wrong in (("conv1.weight", 72, 0), ("conv1.weight", 0, 6), ("wheel", 0, 0)):
+            with self.assertRaisesRegex(flipscope.Error, r"\[masks\]"):
+                flipscope.masks(self.model, [wrong])
+
+
 class Campaigns(Case):
     def test_exports_are_the_command_lines(self):
         store = self.campaign()

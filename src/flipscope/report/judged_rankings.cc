@@ -31,8 +31,9 @@ std::vector<JudgedRanking::Point> thinned(const std::vector<double>& share) {
 
 JudgedRanking judge(std::string name, const Oracle& oracle,
                     const std::vector<std::uint64_t>& order) {
-  return {std::move(name), evaluate(oracle, order, {1, 5, 20}),
-          thinned(cumulative_share(oracle, order))};
+  const Trace trace = flip_each(order);
+  return {std::move(name), evaluate(oracle, trace, {1, 5, 20}),
+          thinned(cumulative_share(oracle, trace))};
 }
 
 /// Curves that `evaluate --out` wrote. A name in quotes may hold commas: numbers are taken from the
