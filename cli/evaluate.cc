@@ -22,9 +22,9 @@ constexpr const char* kBest = "(best possible)";
 constexpr std::string_view kSearch = "binfi", kSample = "statfi-";
 
 void check_rival(const std::string& method) {
-  const bool is_sample = method.starts_with(kSample) &&
-                         parse_sampling_method(method.substr(kSample.size())) !=
-                             SamplingMethod::network;
+  const bool is_sample =
+      method.starts_with(kSample) &&
+      parse_sampling_method(method.substr(kSample.size())) != SamplingMethod::network;
   if (method == kSearch || is_sample) return;
   fail("usage", "--against \"{}\" is none of binfi, statfi-layer, statfi-unaware, statfi-aware",
        method);
@@ -35,7 +35,7 @@ struct Judged {
   Trace trace;
   Evaluation evaluation;
   std::optional<std::uint64_t> wrong;  ///< bits that it calls critical without a flip, in error
-  Interval gain;  ///< of area over the first ranking
+  Interval gain;                       ///< of area over the first ranking
 };
 
 struct Share {
@@ -121,19 +121,18 @@ Json judged_json(const Oracle& oracle, const Judged& judged) {
     reach.push_back(
         Json::Object{{"percent", r.percent}, {"bits", r.bits}, {"flips", Json(r.flips)}});
   }
-  return Json::Object{
-      {"ranking", judged.name},
-      {"bits", e.ranked},
-      {"flips", e.flips},
-      {"missed_sensitive", e.missed},
-      {"wrongly_implied", Json(judged.wrong)},
-      {"spearman", e.spearman},
-      {"spearman_from_msb", Json(e.spearman_at)},
-      {"area", e.area},
-      {"gain", Json::Array{judged.gain.lower, judged.gain.upper}},
-      {"top", std::move(reach)},
-      {"flips_to_90_percent_of_sensitive", Json(e.flips_to_sensitive)},
-      {"times_sooner_than_random", Json(times_sooner(oracle, e))}};
+  return Json::Object{{"ranking", judged.name},
+                      {"bits", e.ranked},
+                      {"flips", e.flips},
+                      {"missed_sensitive", e.missed},
+                      {"wrongly_implied", Json(judged.wrong)},
+                      {"spearman", e.spearman},
+                      {"spearman_from_msb", Json(e.spearman_at)},
+                      {"area", e.area},
+                      {"gain", Json::Array{judged.gain.lower, judged.gain.upper}},
+                      {"top", std::move(reach)},
+                      {"flips_to_90_percent_of_sensitive", Json(e.flips_to_sensitive)},
+                      {"times_sooner_than_random", Json(times_sooner(oracle, e))}};
 }
 
 template <typename Shares>
@@ -149,15 +148,15 @@ std::string json_text(const Options& options, const Oracle& oracle,
                       const std::vector<Judged>& judged) {
   Json::Array rankings;
   for (const Judged& ranking : judged) rankings.push_back(judged_json(oracle, ranking));
-  return text(Json::Object{{"store", options.store},
-                           {"sensitive", options.sensitive},
-                           {"sensitive_bits", std::ranges::count(oracle.sensitive, char{1})},
-                           {"random_flips_to_90_percent_of_sensitive",
-                            Json(random_flips_to_sensitive(oracle))},
-                           {"by_position_from_msb", shares_json(shares_by_position(oracle))},
-                           {"by_layer", shares_json(shares_by_layer(oracle))},
-                           {"rankings", std::move(rankings)},
-                           {"seed", options.campaign.seed}});
+  return text(Json::Object{
+      {"store", options.store},
+      {"sensitive", options.sensitive},
+      {"sensitive_bits", std::ranges::count(oracle.sensitive, char{1})},
+      {"random_flips_to_90_percent_of_sensitive", Json(random_flips_to_sensitive(oracle))},
+      {"by_position_from_msb", shares_json(shares_by_position(oracle))},
+      {"by_layer", shares_json(shares_by_layer(oracle))},
+      {"rankings", std::move(rankings)},
+      {"seed", options.campaign.seed}});
 }
 
 std::string tables(const Options& options, const Oracle& oracle,

@@ -132,7 +132,8 @@ std::string table_text(const Options& options, const std::vector<NetworkNeed>& a
   const SelectionOptions& selection = options.campaign.selection;
   return table.text() +
          fmt::format(
-             "\nMethod {}: n = N / (1 + e^2 (N - 1) / (t^2 p (1 - p))) of each stratum, e = {}, t = "
+             "\nMethod {}: n = N / (1 + e^2 (N - 1) / (t^2 p (1 - p))) of each stratum, e = {}, t "
+             "= "
              "{} ({}% confidence){}.\nSums are rounded down at the end; inject draws each stratum "
              "rounded up, and at least one fault of it.\n",
              options.method, selection.precision.error, t_value(selection.precision.confidence),

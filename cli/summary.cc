@@ -107,11 +107,10 @@ std::string summary_text(const CampaignSummary& summary, const std::string& stor
   }
   const bool whole =
       summary.masked && summary.masked->interval.lower == summary.masked->interval.upper;
-  lines +=
-      fmt::format("Rates are means over faults, on these samples, {}; seed {}.\n",
-                  whole ? "with no sampling error: every fault was run"
-                        : fmt::format("with {:.0f}% Wilson intervals", 100 * summary.confidence),
-                  summary.seed);
+  lines += fmt::format("Rates are means over faults, on these samples, {}; seed {}.\n",
+                       whole ? "with no sampling error: every fault was run"
+                             : fmt::format("with {:g}% Wilson intervals", 100 * summary.confidence),
+                       summary.seed);
   return lines;
 }
 

@@ -2,6 +2,7 @@
 #include "inject.h"
 
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
 
 #include <atomic>
 #include <chrono>

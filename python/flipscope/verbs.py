@@ -73,8 +73,9 @@ def _execute(command: list[str], progress: bool) -> str:
         child.wait()
         raise
     finally:
+        relay.join()
         child.stdout.close()
-    relay.join()
+        child.stderr.close()
     if code in (0, 1) and output:
         return output
     mistakes = [line.removeprefix("flipscope: ") for line in said if line.startswith("flipscope: ")]

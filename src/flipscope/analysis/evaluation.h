@@ -24,7 +24,8 @@ struct Oracle {
 /// those before it.
 struct Trace {
   std::vector<std::uint64_t> order;
-  std::vector<std::uint64_t> flips;  ///< made by then, ascending; one more where a fault was flipped
+  std::vector<std::uint64_t>
+      flips;  ///< made by then, ascending; one more where a fault was flipped
 };
 
 /// Every fault is known by its own flip.

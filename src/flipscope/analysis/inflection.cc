@@ -17,8 +17,9 @@ std::vector<double> heights_above_inflection(const Graph& graph, const FaultSpac
       return (word >> target.bits[position] & 1u) != 0;
     });
     for (const std::vector<int>& list : lists) {
-      const SearchState found = binary_search(
-          std::ssize(list), [&](std::int64_t i) { return std::optional(matters(first + list[i])); });
+      const SearchState found = binary_search(std::ssize(list), [&](std::int64_t i) {
+        return std::optional(matters(first + list[i]));
+      });
       const int lowest =
           found.front == 0 ? target.encoding.format.bits : target.bits[list[found.front - 1]];
       for (const int position : list) height[first + position] = target.bits[position] - lowest;

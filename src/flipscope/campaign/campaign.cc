@@ -75,9 +75,9 @@ bool belongs(std::uint64_t chunk, const Shard& shard) {
 /// score, where there is one, else if any sample is; so it is without a finite score.
 Observation observe(const Plan& plan, const FaultRow& row, double golden_score) {
   const OutcomeCounts& outcomes = row.outcomes;
-  const bool critical = plan.critical() ? !std::isfinite(row.score) ||
-                                              meets_condition(plan, row.score, golden_score)
-                                        : outcomes.critical + outcomes.due > 0;
+  const bool critical =
+      plan.critical() ? !std::isfinite(row.score) || meets_condition(plan, row.score, golden_score)
+                      : outcomes.critical + outcomes.due > 0;
   return {row.fault, critical,
           static_cast<double>(outcomes.critical) / static_cast<double>(plan.samples().count)};
 }
@@ -91,8 +91,7 @@ std::optional<std::vector<FaultRow>> run_chosen(const Plan& plan, Runner& runner
     const std::vector<std::uint64_t> wanted = chooser.next(first, count);
     if (wanted.empty()) break;
     const std::uint64_t before = all.size();
-    const auto rows =
-        runner.run(wanted, [&](std::uint64_t done) { tick(before + done); });
+    const auto rows = runner.run(wanted, [&](std::uint64_t done) { tick(before + done); });
     if (!rows) return {};
     for (const FaultRow& row : *rows) {
       chooser.observe(observe(plan, row, runner.golden_score()));

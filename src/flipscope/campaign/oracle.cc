@@ -13,8 +13,8 @@ namespace {
 
 /// Whether a bit of a stored word was 1 before it was flipped, from the numbers that the word stood
 /// for. `format` is how the store spells the encoding. Setting a bit raises an integer, but the
-/// sign bit lowers it; it raises the magnitude of a float or power of two, whose sign bit is 1 below
-/// zero.
+/// sign bit lowers it; it raises the magnitude of a float or power of two, whose sign bit is 1
+/// below zero.
 bool was_one(const std::string& format, bool is_top, double golden, double faulty) {
   const auto is = [&](const char* name) { return format.find(name) != std::string::npos; };
   const bool is_signed = !is("uint") && !is("ufixed") && !is("upo2") && !is("bipolar");

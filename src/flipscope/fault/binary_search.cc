@@ -39,8 +39,7 @@ class Searches : public Selection {
   Fault fault(std::uint64_t row) const override {
     const std::uint64_t word = row / width_;
     const FaultTarget& target = space_.targets()[target_of(word)];
-    return {FaultEffect::flip,
-            {{target_of(word), index_of(word), target.bits[row % width_]}}};
+    return {FaultEffect::flip, {{target_of(word), index_of(word), target.bits[row % width_]}}};
   }
 
   std::uint64_t width() const { return width_; }
@@ -104,9 +103,10 @@ class SearchChooser : public Chooser {
 
   std::vector<std::string> notes() const override {
     if (words_ == 0) return {};
-    return {fmt::format("binary search: {} words searched now, {} of their bits are critical "
-                        "according to it; rates are of the flips that it made, and no sample",
-                        words_, critical_)};
+    return {
+        fmt::format("binary search: {} words searched now, {} of their bits are critical "
+                    "according to it; rates are of the flips that it made, and no sample",
+                    words_, critical_)};
   }
 
  private:

@@ -95,7 +95,8 @@ std::unique_ptr<Selection> shuffle_faults(const FaultSpace& space, const FaultMo
   auto numbers =
       sample_without_replacement(seed, kSubsetStream, all.size(), std::min(count, all.size()));
   Random random(seed, kOrderStream);
-  for (std::size_t i = numbers.size(); i > 1; --i) std::swap(numbers[i - 1], numbers[random.below(i)]);
+  for (std::size_t i = numbers.size(); i > 1; --i)
+    std::swap(numbers[i - 1], numbers[random.below(i)]);
   return std::make_unique<DrawnFaults>(std::move(all), std::move(numbers));
 }
 
@@ -105,10 +106,9 @@ std::unique_ptr<Selection> sample_faults(const Graph& graph, const FaultSpace& s
   BitDistances distances;
   if (method == SamplingMethod::aware) distances = mean_distances(graph, space);
   const auto strata = make_strata(space, method, distances, options.outliers);
-  return std::make_unique<DrawnFaults>(AllFaults(space, model),
-                                       draw_strata(space, strata, options.precision, seed),
-                                       method == SamplingMethod::layer ? Strata::tensors
-                                                                       : Strata::bits);
+  return std::make_unique<DrawnFaults>(
+      AllFaults(space, model), draw_strata(space, strata, options.precision, seed),
+      method == SamplingMethod::layer ? Strata::tensors : Strata::bits);
 }
 
 class ListedFaults : public Selection {
@@ -254,7 +254,8 @@ std::unique_ptr<Selection> draw_faults(const FaultSpace& space, const FaultModel
                                        std::uint64_t seed) {
   using Kind = SelectionMethod::Kind;
   const bool trials = model.kind == FaultModel::Kind::multi || model.kind == FaultModel::Kind::rate;
-  const auto draw = [&](std::uint64_t most, const auto& draw_distinct) -> std::unique_ptr<Selection> {
+  const auto draw = [&](std::uint64_t most,
+                        const auto& draw_distinct) -> std::unique_ptr<Selection> {
     if (trials) return std::make_unique<Trials>(space, model, most, seed);
     return draw_distinct(space, model, most, seed);
   };

@@ -119,9 +119,10 @@ BitDistances mean_distances(const Graph& graph, const FaultSpace& space) {
   for (const FaultTarget& target : space.targets()) {
     if (target.part != Part::weights && target.part != Part::biases &&
         target.part != Part::normalization) {
-      fail("faults",
-           "data-aware sampling reads stored words, and {} have none: take unaware, or --in weights",
-           to_string(target.part));
+      fail(
+          "faults",
+          "data-aware sampling reads stored words, and {} have none: take unaware, or --in weights",
+          to_string(target.part));
     }
     const StoredTensor& stored = graph.stored[target.id];
     std::vector<double>& mean = distances.emplace_back();
@@ -183,8 +184,8 @@ std::vector<std::uint64_t> draw_strata(const FaultSpace& space, const std::vecto
     }
     for (const std::uint64_t k : sample_without_replacement(seed, h, stratum.population, count)) {
       faults.push_back(stratum.bit < 0 ? first + k
-                                       : space.number({stratum.target,
-                                                       static_cast<std::int64_t>(k), stratum.bit}));
+                                       : space.number({stratum.target, static_cast<std::int64_t>(k),
+                                                       stratum.bit}));
     }
   }
   std::ranges::sort(faults);

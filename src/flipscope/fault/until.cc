@@ -31,8 +31,8 @@ class Until : public Selection {
 
   bool is_enough(double share, std::uint64_t n) const {
     const auto faults = static_cast<double>(n);
-    const Interval interval = wilson_interval(std::min(share, 1.0) * faults, faults, confidence_,
-                                              population());
+    const Interval interval =
+        wilson_interval(std::min(share, 1.0) * faults, faults, confidence_, population());
     return (interval.upper - interval.lower) / 2 <= margin_;
   }
 

@@ -50,8 +50,8 @@ TEST(Stratified, CoversTheTruth) {
     for (int h = 0; h < 12; ++h) {
       const double p = h < 8 ? 0.003 * h : 0.2 * (h - 7);
       const std::uint64_t n = 40 + 30 * static_cast<std::uint64_t>(h);
-      strata.push_back({static_cast<double>(binomial(random, n, p)), static_cast<double>(n),
-                        1'000'000'000});
+      strata.push_back(
+          {static_cast<double>(binomial(random, n, p)), static_cast<double>(n), 1'000'000'000});
       truth += p / 12;
     }
     const Interval interval = stratified_share(strata).interval;

@@ -10,9 +10,11 @@
 #include <set>
 #include <tuple>
 
+#include "flipscope/campaign/outcome_sums.h"
 #include "flipscope/campaign/run_plan.h"
 #include "flipscope/campaign/store.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/numeric/stratified.h"
 
 namespace flipscope {
 namespace {
@@ -20,13 +22,12 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 struct Sums {
-  std::uint64_t faults = 0, population = 0, harmful = 0;
+  std::uint64_t faults = 0, harmful = 0;
   std::uint64_t masked = 0, non_critical = 0, critical = 0, due = 0;
   double harm = 0, harm_squared = 0, delta = 0;
 
   Sums& operator+=(const Sums& more) {
     faults += more.faults;
-    population += more.population;
     harmful += more.harmful;
     masked += more.masked;
     non_critical += more.non_critical;
@@ -39,6 +40,9 @@ struct Sums {
   }
 };
 
+/// The rows of a group by the strata that they were drawn from; one key where there are none.
+using StrataSums = std::map<StratumKey, Sums>;
+
 /// Number of the layer and part in the model's order, distance from the most significant bit; −1:
 /// all.
 using Key = std::pair<int, int>;
@@ -46,8 +50,12 @@ using Key = std::pair<int, int>;
 /// Makes groups of sums.
 class Grouper {
  public:
+  /// `complete`: the store holds all that was drawn, so that strata stand for their populations.
   Grouper(const CampaignRecord& record, double confidence, bool complete)
-      : record_(record), confidence_(confidence), complete_(complete) {
+      : record_(record),
+        confidence_(confidence),
+        complete_(complete),
+        stratified_(complete && record.strata != Strata::none) {
     std::map<std::pair<std::string, Part>, int> seen;
     std::set<int> widths;
     for (const FaultTarget& target : record.targets) {
@@ -65,58 +73,112 @@ class Grouper {
     return {place_[t], record_.targets[t].encoding.format.bits - 1 - site.bit};
   }
 
-  /// Adds each target's bits to the populations of its cells.
-  void count_population(std::map<Key, Sums>& cells) const {
-    for (int t = 0; t < static_cast<int>(record_.targets.size()); ++t) {
-      for (const int bit : record_.targets[t].bits) {
-        const auto cell = cells.find(key({t, 0, bit}));
-        if (cell == cells.end()) continue;
-        cell->second.population += static_cast<std::uint64_t>(record_.targets[t].elements);
-      }
-    }
+  StratumKey stratum(const FaultSite& site) const {
+    return stratified_ ? stratum_of(record_, site) : StratumKey{-1, -1};
   }
 
-  FaultGroup group(const Key& key, const Sums& sums, double all_harm) const {
+  /// Harm of all faults that the rows stand for.
+  double harm(const StrataSums& strata) const {
+    double sum = 0;
+    for (const auto& [stratum, sums] : strata) sum += weight(stratum, sums) * sums.harm;
+    return sum;
+  }
+
+  FaultGroup group(const Key& key, const StrataSums& strata, double all_harm) const {
     const auto [place, from_msb] = key;
     FaultGroup group;
     if (place >= 0) std::tie(group.layer, group.part) = names_[static_cast<std::size_t>(place)];
     if (from_msb >= 0) group.from_msb = from_msb;
     if (from_msb >= 0 && width_) group.bit = *width_ - 1 - from_msb;
-    group.faults = sums.faults;
-    group.population = complete_ && record_.population > 0 ? sums.population : 0;
-    const auto n = static_cast<double>(sums.faults);
-    const auto rate = [&](double share) {
-      return make_rate(share, sums.faults, group.population, confidence_);
+    for (const auto& [stratum, sums] : strata) group.faults += sums.faults;
+    group.population = complete_ && record_.population > 0 ? population(key) : 0;
+    const auto samples = static_cast<double>(record_.samples);
+    const auto of_pairs = [&](std::uint64_t Sums::*count) {
+      return share(strata, group.population,
+                   [&](const Sums& sums) { return static_cast<double>(sums.*count) / samples; });
     };
-    const double pairs = n * static_cast<double>(record_.samples);
-    group.masked = rate(static_cast<double>(sums.masked) / pairs);
-    group.non_critical = rate(static_cast<double>(sums.non_critical) / pairs);
-    group.due = rate(static_cast<double>(sums.due) / pairs);
-    if (record_.has_critical) group.critical = rate(static_cast<double>(sums.critical) / pairs);
-    group.harmful = rate(static_cast<double>(sums.harmful) / n);
-    group.harm = record_.has_critical ? rate(sums.harm / n) : mean_with_interval(sums, group);
-    group.harm_share = all_harm > 0 ? sums.harm / all_harm : 0;
-    group.mean_delta = sums.delta / n;
+    group.masked = of_pairs(&Sums::masked);
+    group.non_critical = of_pairs(&Sums::non_critical);
+    group.due = of_pairs(&Sums::due);
+    if (record_.has_critical) group.critical = of_pairs(&Sums::critical);
+    group.harmful = share(strata, group.population,
+                          [](const Sums& sums) { return static_cast<double>(sums.harmful); });
+    group.harm = record_.has_critical
+                     ? share(strata, group.population, [](const Sums& sums) { return sums.harm; })
+                     : mean_harm(strata, group.population);
+    group.harm_share = all_harm > 0 ? harm(strata) / all_harm : 0;
+    double faults = 0, delta = 0;
+    for (const auto& [stratum, sums] : strata) {
+      faults += weight(stratum, sums) * static_cast<double>(sums.faults);
+      delta += weight(stratum, sums) * sums.delta;
+    }
+    group.mean_delta = delta / faults;
     return group;
   }
 
  private:
-  /// The normal interval of a mean of numbers without bounds, corrected for a finite population.
-  Rate mean_with_interval(const Sums& sums, const FaultGroup& group) const {
-    const auto n = static_cast<double>(sums.faults);
-    const double mean = sums.harm / n;
-    if (group.population == sums.faults) return {mean, {mean, mean}};
-    const double variance =
-        n > 1 ? std::max(0.0, (sums.harm_squared - n * mean * mean) / (n - 1)) : 0;
-    const auto whole = static_cast<double>(group.population);
-    const double correction = group.population > 1 ? (whole - n) / (whole - 1) : 1;
-    const double half = two_sided_z(confidence_) * std::sqrt(variance / n * correction);
+  /// Faults that each row of a stratum stands for.
+  double weight(const StratumKey& stratum, const Sums& sums) const {
+    if (!stratified_) return 1;
+    return static_cast<double>(population_of(record_, stratum)) / static_cast<double>(sums.faults);
+  }
+
+  /// Faults of the space that belong to a group.
+  std::uint64_t population(const Key& group) const {
+    const auto [place, from_msb] = group;
+    if (place < 0 && from_msb < 0) return record_.population;
+    std::uint64_t count = 0;
+    for (int t = 0; t < static_cast<int>(record_.targets.size()); ++t) {
+      for (const int bit : record_.targets[t].bits) {
+        const auto [own_place, own_from_msb] = key({t, 0, bit});
+        const bool inside =
+            (place < 0 || place == own_place) && (from_msb < 0 || from_msb == own_from_msb);
+        if (inside) count += static_cast<std::uint64_t>(record_.targets[t].elements);
+      }
+    }
+    return count;
+  }
+
+  /// The mean over faults of what `successes` counts, each at most once.
+  template <typename F>
+  Rate share(const StrataSums& strata, std::uint64_t population, F successes) const {
+    if (strata.size() == 1) {
+      const Sums& sums = strata.begin()->second;
+      return make_rate(successes(sums) / static_cast<double>(sums.faults), sums.faults, population,
+                       confidence_);
+    }
+    std::vector<StratumSample> drawn;
+    for (const auto& [stratum, sums] : strata) {
+      drawn.push_back(
+          {successes(sums), static_cast<double>(sums.faults), population_of(record_, stratum)});
+    }
+    const StratifiedShare mean = stratified_share(drawn, confidence_);
+    return {mean.mean, mean.interval};
+  }
+
+  /// The normal interval of a mean of numbers without bounds, corrected for finite populations.
+  Rate mean_harm(const StrataSums& strata, std::uint64_t population) const {
+    double all = 0, sum = 0, variance = 0;
+    for (const auto& [stratum, sums] : strata) {
+      const auto n = static_cast<double>(sums.faults);
+      const auto whole =
+          static_cast<double>(strata.size() > 1 ? population_of(record_, stratum) : population);
+      const double mean = sums.harm / n, size = whole > 0 ? whole : n;
+      const double spread =
+          n > 1 ? std::max(0.0, (sums.harm_squared - n * mean * mean) / (n - 1)) : 0;
+      const double correction = whole > 1 ? (whole - n) / (whole - 1) : whole == n ? 0 : 1;
+      all += size;
+      sum += size * mean;
+      variance += size * size * spread / n * correction;
+    }
+    const double mean = sum / all;
+    const double half = two_sided_z(confidence_) * std::sqrt(variance) / all;
     return {mean, {mean - half, mean + half}};
   }
 
   const CampaignRecord& record_;
   double confidence_;
-  bool complete_;
+  bool complete_, stratified_;
   std::vector<std::pair<std::string, std::string>> names_;  ///< [place] layer, part
   std::vector<int> place_;                                  ///< [target]
   std::optional<int> width_;                                ///< of all words, where it is one
@@ -150,43 +212,43 @@ FaultColumns read_rows(const Store& store) {
   return columns;
 }
 
-void make_groups(CampaignReport& report) {
+void make_groups(CampaignReport& report, bool complete) {
   const CampaignRecord& record = report.record;
   const FaultColumns& faults = report.faults;
-  const Grouper grouper(record, report.summary.confidence,
-                        report.summary.done == report.summary.rows);
-  std::map<Key, Sums> cells;
+  const Grouper grouper(record, report.summary.confidence, complete);
+  std::map<Key, StrataSums> cells;
   const auto samples = static_cast<std::uint64_t>(record.samples);
   for (std::size_t r = 0; r < faults.size(); ++r) {
-    Sums& cell = cells[record.trials ? Key{-1, -1} : grouper.key(faults.site[r])];
+    const Key key = record.trials ? Key{-1, -1} : grouper.key(faults.site[r]);
+    const StratumKey stratum = record.trials ? StratumKey{-1, -1} : grouper.stratum(faults.site[r]);
     const double harm = faults.harm[r];
     const std::uint64_t seen = std::uint64_t{faults.masked[r]} + faults.critical[r] + faults.due[r];
-    cell += {1,
-             0,
-             harm > 0 ? std::uint64_t{1} : 0,
-             faults.masked[r],
-             samples - seen,
-             faults.critical[r],
-             faults.due[r],
-             harm,
-             harm * harm,
-             faults.delta[r]};
+    cells[key][stratum] += {1,
+                            harm > 0 ? std::uint64_t{1} : 0,
+                            faults.masked[r],
+                            samples - seen,
+                            faults.critical[r],
+                            faults.due[r],
+                            harm,
+                            harm * harm,
+                            faults.delta[r]};
   }
-  if (!record.trials) grouper.count_population(cells);
-  Sums all;
-  std::map<Key, Sums> layers, positions;
-  for (const auto& [key, sums] : cells) {
-    all += sums;
-    layers[{key.first, -1}] += sums;
-    positions[{-1, key.second}] += sums;
+  StrataSums all;
+  std::map<Key, StrataSums> layers, positions;
+  for (const auto& [key, strata] : cells) {
+    for (const auto& [stratum, sums] : strata) {
+      all[stratum] += sums;
+      layers[{key.first, -1}][stratum] += sums;
+      positions[{-1, key.second}][stratum] += sums;
+    }
   }
-  if (record.population > 0) all.population = record.population;
-  report.all = grouper.group({-1, -1}, all, all.harm);
+  const double all_harm = grouper.harm(all);
+  report.all = grouper.group({-1, -1}, all, all_harm);
   if (record.trials) return;
   for (const auto& [from, to] : {std::pair(&cells, &report.cells),
                                  {&layers, &report.layers},
                                  {&positions, &report.positions}}) {
-    for (const auto& [key, sums] : *from) to->push_back(grouper.group(key, sums, all.harm));
+    for (const auto& [key, strata] : *from) to->push_back(grouper.group(key, strata, all_harm));
   }
 }
 
@@ -229,7 +291,7 @@ CampaignReport read_campaign(const std::string& path) {
   const std::string& model = report.summary.model;
   report.name = std::filesystem::path(model.empty() ? path : model).stem().string();
   report.faults = read_rows(store);
-  make_groups(report);
+  make_groups(report, store.is_complete());
   if (report.record.trials) {
     report.faults = {};
   } else {

@@ -29,9 +29,8 @@ std::vector<JudgedRanking::Point> thinned(const std::vector<double>& share) {
   return points;
 }
 
-JudgedRanking judge(std::string name, const Oracle& oracle,
-                    const std::vector<std::uint64_t>& order) {
-  const Trace trace = flip_each(order);
+JudgedRanking judge(std::string name, const Oracle& oracle, std::vector<std::uint64_t> order) {
+  const Trace trace = flip_each(std::move(order));
   return {std::move(name), evaluate(oracle, trace, {1, 5, 20}),
           thinned(cumulative_share(oracle, trace))};
 }
