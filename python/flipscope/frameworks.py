@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import io
 import os
 from typing import Any
 
@@ -34,6 +32,9 @@ def from_torch(module: Any, example: Any, **options: Any) -> Model:
     """Of a torch.nn.Module, through ONNX export in evaluation mode; `example` is a batch (a tensor, or a tuple of
     arguments). `options` go to torch.onnx.export. Weights keep the names and values of the module's state, and
     batch normalization is not folded into them."""
+    import inspect
+    import io
+
     import torch
 
     file = io.BytesIO()

@@ -4,18 +4,20 @@ A file is named after a digest of its bytes: the same array is written once, and
 identity of those bytes.
 """
 
+# Here and elsewhere modules that few calls need are imported by these calls: importing flipscope is quick.
+
 from __future__ import annotations
 
 import atexit
 import functools
-import hashlib
 import os
-import shutil
-import tempfile
 
 
 @functools.lru_cache(maxsize=None)
 def folder() -> str:
+    import shutil
+    import tempfile
+
     path = tempfile.mkdtemp(prefix="flipscope-")
     owner = os.getpid()
     atexit.register(lambda: os.getpid() == owner and shutil.rmtree(path, ignore_errors=True))
@@ -24,10 +26,14 @@ def folder() -> str:
 
 def new_path(name: str) -> str:
     """A path in a folder of its own, for a file that does not exist yet."""
+    import tempfile
+
     return os.path.join(tempfile.mkdtemp(dir=folder()), name)
 
 
 def bytes_file(data: bytes, suffix: str) -> str:
+    import hashlib
+
     path = os.path.join(folder(), hashlib.blake2b(data, digest_size=16).hexdigest() + suffix)
     if not os.path.exists(path):
         with open(path + ".part", "wb") as file:
@@ -38,6 +44,8 @@ def bytes_file(data: bytes, suffix: str) -> str:
 
 def array_file(array) -> str:
     """The array (anything that numpy.asarray takes) as a .npy file."""
+    import hashlib
+
     import numpy
 
     from flipscope._core import Error

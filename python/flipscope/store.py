@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 from collections.abc import Iterable
@@ -85,6 +84,8 @@ class Store:
             writers[format](self.path, out)
 
     def _repr_html_(self) -> str:
+        import html
+
         summary = self.summary()
         rows = "".join(
             f"<tr><td>{name}</td><td>{_rate(summary.get(name))}</td></tr>"

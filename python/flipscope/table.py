@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import html
-import itertools
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +17,9 @@ class Table(dict):
         return len(next(iter(self.values()), ()))
 
     def _repr_html_(self, most: int = 20) -> str:
+        import html
+        import itertools
+
         head = "".join(f"<th>{html.escape(name)}</th>" for name in self)
         body = ""
         for row in itertools.islice(zip(*self.values()), most):
@@ -46,6 +46,8 @@ def _column(cells: list[str]):
 
 def read_csv(path: str) -> Table:
     """A CSV file with a header."""
+    import csv
+
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv.reader(file)
         names = next(reader, [])
@@ -56,6 +58,8 @@ def read_csv(path: str) -> Table:
 
 def write_csv(table: Mapping[str, Any]) -> str:
     """A table (or a DataFrame's columns) as a CSV file of this session."""
+    import csv
+
     lines = [list(table)] + [list(row) for row in zip(*table.values())]
     path = session.new_path("table.csv")
     with open(path + ".part", "w", newline="", encoding="utf-8") as file:

@@ -6,15 +6,9 @@ interruption are the command line's own.
 
 from __future__ import annotations
 
-import hashlib
-import html
-import inspect
 import json
 import os
-import signal
-import subprocess
 import sys
-import threading
 from typing import Any, Callable, Union
 
 from flipscope import _core, session
@@ -57,6 +51,10 @@ def _relay(stream, lines: list[str], shown: bool) -> None:
 
 def _execute(command: list[str], progress: bool) -> str:
     """Standard output of `flipscope …`. Raises Error, or KeyboardInterrupt at Ctrl-C."""
+    import signal
+    import subprocess
+    import threading
+
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     paths = [package] + [p for p in [os.environ.get("PYTHONPATH")] if p]
     child = subprocess.Popen(
@@ -114,6 +112,9 @@ def run(model: Path, inputs: Any, **options: Any) -> Run:
 
 def _score_name(score: Callable) -> str:
     """Names a callable in a campaign's identity: what it is called, and a digest of its code."""
+    import hashlib
+    import inspect
+
     try:
         code = inspect.getsource(score)
     except (OSError, TypeError):
@@ -191,6 +192,8 @@ class Page:
         return self.path
 
     def _repr_html_(self) -> str:
+        import html
+
         with open(self.path, encoding="utf-8") as file:
             page = html.escape(file.read(), quote=True)
         return f'<iframe srcdoc="{page}" style="width: 100%; height: 720px; border: 0"></iframe>'

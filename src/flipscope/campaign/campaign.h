@@ -44,8 +44,7 @@ std::size_t parse_memory(const std::string& text);
 Arithmetic parse_arithmetic(const std::string& text);
 
 /// A score of outputs [sample][value] under one fault. Called by several threads at once.
-using ScoreFunction =
-    std::function<double(const float* outputs, std::int64_t samples, int values)>;
+using ScoreFunction = std::function<double(const float* outputs, std::int64_t samples, int values)>;
 
 struct CampaignOptions {
   // What affects the result: the campaign's identity.
