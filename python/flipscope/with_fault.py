@@ -46,6 +46,11 @@ def _onnx_with(model: Model, faults: list[Fault], values: dict, path: str) -> Mo
     proto = load_onnx(model)
     from onnx import numpy_helper
 
+    for node in [n for n in proto.graph.node if n.op_type == "Constant" and n.output[0] in values]:
+        constant = node.attribute[0].t
+        constant.name = node.output[0]
+        proto.graph.initializer.append(constant)
+        proto.graph.node.remove(node)
     initializers = {tensor.name: tensor for tensor in proto.graph.initializer}
     for tensor, numbers in values.items():
         stored = initializers.get(tensor)

@@ -302,6 +302,28 @@ class Frameworks(Case):
         self.assertEqual({t["name"] for t in model.tensors if t["part"] == "weights"}, {"0.weight", "4.weight"})
         np.testing.assert_array_equal(model.values("0.weight"), module[0].weight.detach().numpy())
 
+    def test_brevitas(self):
+        if not has("brevitas"):
+            self.skipTest("brevitas is not installed")
+        import brevitas.nn
+        import torch
+
+        torch.manual_seed(0)
+        module = torch.nn.Sequential(
+            brevitas.nn.QuantIdentity(bit_width=6, return_quant_tensor=True),
+            brevitas.nn.QuantConv2d(2, 4, 3, weight_bit_width=4, bias=True), brevitas.nn.QuantReLU(bit_width=5),
+            torch.nn.Flatten(), brevitas.nn.QuantLinear(4 * 36, 5, bias=True, weight_bit_width=3))
+        x = torch.randn(50, 2, 8, 8)
+        module(x)  # Learns the ranges of activations.
+        model = flipscope.from_brevitas(module, x[:1])
+        weights = [t for t in model.tensors if t["part"] == "weights"]
+        self.assertEqual([t["bits"] for t in weights], [4, 3])
+        np.testing.assert_allclose(model(x), module(x).detach().numpy(), atol=1e-6)
+        if has("onnx"):
+            fault = (weights[0]["name"], 17, 3)
+            np.testing.assert_allclose(model.with_fault(fault)(x), model(x, fault), atol=1e-6)
+            self.assertGreater(np.abs(model(x, fault) - model(x)).max(), 1e-3)
+
     def test_keras(self):
         if not has("qkeras"):
             self.skipTest("qkeras is not installed")
