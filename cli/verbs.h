@@ -39,6 +39,12 @@ int evaluate(const Options& options);
 void describe_sample_size(Command& command, Options& options);
 int sample_size(const Options& options);
 
+void describe_protect(Command& command, Options& options);
+int protect(const Options& options);
+
+void describe_compare(Command& command, Options& options);
+int compare(const Options& options);
+
 void describe_bench(Command& command, Options& options);
 int bench(const Options& options);
 
