@@ -29,6 +29,8 @@ constexpr Verb kVerbs[] = {
     {"trace", "Shows the loss's curvature: Hessian trace and largest eigenvalues of each layer",
      describe_trace, trace},
     {"evaluate", "Judges rankings by a campaign that ran every fault", describe_evaluate, evaluate},
+    {"slice", "Scores faults by heuristics on what they change at the end of their own layer",
+     describe_slice, slice},
     {"bench",
      "Measures what a campaign will cost here, layer by layer, beside runs of the whole network",
      describe_bench, bench},

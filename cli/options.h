@@ -40,6 +40,14 @@ struct Options {
   std::vector<std::string> rankings;
   std::string sensitive = "worse";
 
+  // slice
+  std::vector<std::string> heuristics;
+  std::string oracle;
+  std::string slice_end = "layer";
+  std::string classes = "labels";
+  std::string scatter;
+  std::uint64_t cost_faults = 0;
+
   // bench
   std::uint64_t faults_per_layer = 1000;
   double seconds = 2;
