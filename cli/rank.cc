@@ -3,6 +3,7 @@
 #include "flipscope/campaign/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
+#include "slice_setup.h"
 #include "verbs.h"
 
 namespace flipscope::cli {
@@ -51,12 +52,13 @@ void describe_rank(Command& command, Options& options) {
   command.option(
       "metric", "METRIC",
       [&](const std::string& text) {
-        parse_metric(text);
+        if (!text.starts_with(kSliceMetric)) parse_metric(text);
         options.metric = text;
       },
       "random, msb (highest bits first), gradient, taylor, hessian (default), inflection (how far "
       "above the lowest bit that matters in its word), trace (of the "
-      "Hessian with the bit flipped), flip (how far this flip should move the outputs).");
+      "Hessian with the bit flipped), flip (how far this flip should move the outputs), "
+      "slice:HEURISTIC[:REDUCTION] (as slice has them).");
   command.option(
       "variant", "VARIANT",
       [&](const std::string& text) {
@@ -74,6 +76,7 @@ void describe_rank(Command& command, Options& options) {
 
 int rank(const Options& options) {
   if (options.json && options.out.empty()) fail("usage", "--json needs --out FILE.csv");
+  if (options.metric.starts_with(kSliceMetric)) return rank_by_slices(options);
   if (options.top < 1 && parse_metric(options.metric) == Metric::hessian) {
     fail("usage", "--metric hessian needs --top of at least 1");
   }

@@ -1,19 +1,17 @@
 // flipscope slice: heuristics on what faults change at the end of their slice (SliceFI).
 #include <algorithm>
-#include <cmath>
-#include <filesystem>
+#include <chrono>
+#include <functional>
 #include <map>
 #include <numeric>
 
-#include "flipscope/analysis/slice_judgement.h"
+#include "flipscope/analysis/slice_scatter.h"
 #include "flipscope/campaign/output_file.h"
-#include "flipscope/campaign/verdicts.h"
 #include "flipscope/fault/fault_list.h"
 #include "flipscope/fault/selection.h"
 #include "flipscope/numeric/error.h"
 #include "interrupt.h"
-#include "json.h"
-#include "slice_setup.h"
+#include "slice_text.h"
 #include "terminal.h"
 #include "verbs.h"
 
@@ -61,20 +59,44 @@ void write_scores(const SliceSetup& setup, const std::vector<std::uint64_t>& fau
   file.finish();
 }
 
-/// A column's judgements: over all faults, and by slice.
-struct Judged {
-  Judgement all;
-  std::map<std::size_t, Judgement> by_slice;
-};
+void write_scatter(const SliceSetup& setup, const std::vector<std::uint64_t>& faults,
+                   const std::vector<double>& scores, const std::string& out) {
+  constexpr std::int64_t kSamples = 500;
+  constexpr std::size_t kFaults = 3;  // of each slice, those that score highest in the first column
+  const SliceProblem& problem = setup.problem();
+  std::vector<std::vector<std::size_t>> members(problem.slicing().slices.size());
+  for (std::size_t f = 0; f < faults.size(); ++f) {
+    members[problem.slice_of(setup.space().site(faults[f]))].push_back(f);
+  }
+  OutputFile file(out);
+  file.write("slice,kind,fault,sample,class,x,y,variance_shown\n");
+  for (std::size_t s = 0; s < members.size(); ++s) {
+    std::ranges::stable_sort(members[s], std::greater(),
+                             [&](std::size_t f) { return scores[f * setup.columns().size()]; });
+    std::vector<std::uint64_t> shown;
+    for (const std::size_t f : members[s]) {
+      if (shown.size() < kFaults) shown.push_back(faults[f]);
+    }
+    const Scatter scatter = scatter_of(problem, s, shown, kSamples);
+    for (const ScatterPoint& point : scatter.points) {
+      file.write(fmt::format("{},{},{},{},{},{},{},{}\n",
+                             csv_field(problem.slicing().slices[s].layer), to_string(point.kind),
+                             point.fault ? std::to_string(*point.fault) : "",
+                             point.sample < 0 ? "" : std::to_string(point.sample), point.label,
+                             point.x, point.y, scatter.share));
+    }
+  }
+  file.finish();
+}
 
-std::vector<Judged> judge_columns(const SliceSetup& setup, const Verdicts& verdicts,
-                                  const std::vector<double>& scores) {
+std::vector<JudgedColumn> judge_columns(const SliceSetup& setup, const Verdicts& verdicts,
+                                        const std::vector<double>& scores) {
   const std::size_t columns = setup.columns().size();
   std::map<std::size_t, std::vector<std::size_t>> members;
   for (std::size_t f = 0; f < verdicts.faults.size(); ++f) {
     members[setup.problem().slice_of(setup.space().site(verdicts.faults[f]))].push_back(f);
   }
-  std::vector<Judged> judged(columns);
+  std::vector<JudgedColumn> judged(columns);
   for (std::size_t c = 0; c < columns; ++c) {
     const auto judge_some = [&](const std::vector<std::size_t>& which) {
       std::vector<double> score, magnitude;
@@ -90,103 +112,6 @@ std::vector<Judged> judge_columns(const SliceSetup& setup, const Verdicts& verdi
     for (const auto& [slice, which] : members) judged[c].by_slice[slice] = judge_some(which);
   }
   return judged;
-}
-
-Json judgement_json(const Judgement& judgement) {
-  Json::Array top;
-  for (const TopShare& share : judgement.top) {
-    top.push_back(Json::Object{
-        {"percent", share.percent}, {"precision", share.precision}, {"recall", share.recall}});
-  }
-  return Json::Object{{"faults", judgement.faults},
-                      {"spearman", judgement.spearman},
-                      {"area", judgement.area},
-                      {"top", std::move(top)},
-                      {"found", Json(judgement.found)}};
-}
-
-Json slices_json(const SliceProblem& problem) {
-  Json::Array slices;
-  const auto names = [&](const std::vector<int>& values) {
-    Json::Array list;
-    for (const int v : values)
-      list.push_back(problem.graph().values[static_cast<std::size_t>(v)].name);
-    return list;
-  };
-  for (const Slice& slice : problem.slicing().slices) {
-    slices.push_back(Json::Object{{"layer", slice.layer},
-                                  {"nodes", slice.last - slice.first},
-                                  {"inputs", names(slice.inputs)},
-                                  {"outputs", names(slice.outputs)},
-                                  {"elements", slice.elements}});
-  }
-  return slices;
-}
-
-Json columns_json(const SliceSetup& setup, const std::vector<Judged>& judged) {
-  Json::Array columns;
-  for (std::size_t c = 0; c < setup.columns().size(); ++c) {
-    const SliceColumn& column = setup.columns()[c];
-    Json::Object object{{"heuristic", column.name()}, {"formula", column.heuristic->formula}};
-    if (!judged.empty()) {
-      object.emplace_back("all", judgement_json(judged[c].all));
-      Json::Array slices;
-      for (const auto& [slice, judgement] : judged[c].by_slice) {
-        slices.push_back(Json::Object{{"layer", setup.problem().slicing().slices[slice].layer},
-                                      {"judgement", judgement_json(judgement)}});
-      }
-      object.emplace_back("by_layer", std::move(slices));
-    }
-    columns.push_back(std::move(object));
-  }
-  return columns;
-}
-
-std::string share_text(double share) {
-  return std::isnan(share) ? "" : fmt::format("{:.3f}", share);
-}
-
-std::string judged_text(const SliceSetup& setup, const Verdicts& verdicts,
-                        const std::vector<Judged>& judged) {
-  Table overall({"heuristic", "rho", "area", "precision 1%", "5%", "20%", "recall 1%", "5%", "20%"},
-                "lrrrrrrrr");
-  std::vector<std::string> header{"rho by slice"};
-  const std::vector<Slice>& slices = setup.problem().slicing().slices;
-  for (const auto& [slice, unused] : judged.front().by_slice) header.push_back(slices[slice].layer);
-  Table by_slice(header, "l" + std::string(header.size() - 1, 'r'));
-  for (std::size_t c = 0; c < judged.size(); ++c) {
-    const Judgement& all = judged[c].all;
-    const auto at = [&](double percent) {
-      return *std::ranges::find(all.top, percent, &TopShare::percent);
-    };
-    overall.row({setup.columns()[c].name(), share_text(all.spearman),
-                 fmt::format("{:.4f}", all.area), share_text(at(1).precision),
-                 share_text(at(5).precision), share_text(at(20).precision),
-                 share_text(at(1).recall), share_text(at(5).recall), share_text(at(20).recall)});
-    std::vector<std::string> row{setup.columns()[c].name()};
-    for (const auto& [unused, judgement] : judged[c].by_slice) {
-      row.push_back(share_text(judgement.spearman));
-    }
-    by_slice.row(row);
-  }
-  return fmt::format("Against the oracle, {} faults on {} samples\n\n",
-                     grouped(verdicts.faults.size()),
-                     grouped(static_cast<std::uint64_t>(verdicts.samples))) +
-         overall.text() + "\n" + by_slice.text() +
-         "\nrho: Spearman's, of score and |change of score|. area: mean over flips, highest score "
-         "first, of the\nshare of all change found by then. Precision, recall: of the highest "
-         "scores, against the faults that\nchange most.\n";
-}
-
-std::string slices_text(const SliceSetup& setup) {
-  const SliceProblem& problem = setup.problem();
-  Table table({"slice", "nodes", "reads", "gives", "elements"}, "lrrrr");
-  for (const Slice& slice : problem.slicing().slices) {
-    table.row({slice.layer, std::to_string(slice.last - slice.first),
-               std::to_string(slice.inputs.size()), std::to_string(slice.outputs.size()),
-               grouped(static_cast<std::uint64_t>(slice.elements))});
-  }
-  return table.text();
 }
 
 }  // namespace
@@ -226,7 +151,13 @@ void describe_slice(Command& command, Options& options) {
                  "exhaustive (default), random:N; with --oracle the faults are the oracle's.");
   command.option("oracle", "STORE", options.oracle,
                  "A campaign, exhaustive or a random part, that judges the heuristics.");
+  command.option("cost", "N", options.cost_faults,
+                 "Time about N faults of each slice, by slice and heuristic, exactly, and whole "
+                 "(default: 0), and say where the exact run is no dearer.");
   command.option("out", "FILE.csv", options.out, "The scores: a line for each fault.");
+  command.option("scatter", "FILE.csv", options.scatter,
+                 "Points for pictures: expected and faulty outputs of each slice in the plane of "
+                 "their two principal axes, under the faults that score highest.");
   describe_common(command, options);
   command.example(
       "slice examples/classifier.onnx --inputs examples/classifier_inputs.npy --scale 1/256 "
@@ -238,40 +169,28 @@ int slice(const Options& options) {
       options.heuristics.empty() ? std::vector<std::string>{"centroid"} : options.heuristics;
   const std::atomic<bool>& stop = stop_on_interrupt();
   const SliceSetup setup(options, heuristics);
-  std::optional<Verdicts> verdicts;
-  if (!options.oracle.empty()) verdicts = read_verdicts(options.oracle, setup.space());
-  const std::vector<std::uint64_t> faults = chosen_faults(options, setup.space(), verdicts);
+  SliceReport report;
+  if (!options.oracle.empty()) report.verdicts = read_verdicts(options.oracle, setup.space());
+  const std::vector<std::uint64_t> faults = chosen_faults(options, setup.space(), report.verdicts);
+  report.faults = faults.size();
   const std::string checkpoint = options.out.empty() ? "" : options.out + ".partial";
+  const auto begin = std::chrono::steady_clock::now();
   const auto scores = score_slices(options, setup, faults, checkpoint, stop);
-  if (!scores) {
-    std::fprintf(stderr, "flipscope: [slice] interrupted; %s\n",
-                 checkpoint.empty() ? "without --out nothing is kept"
-                                    : ("this goes on: " + options.command).c_str());
-    return 3;
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  report.seconds = took.count();
+  if (scores && options.cost_faults > 0) {
+    report.costs = measure_cost(setup.problem(), faults, setup.columns(), options.cost_faults,
+                                options.campaign.seed, stop);
   }
+  if (!scores || stop) return interrupted(options, checkpoint);
   if (!options.out.empty()) write_scores(setup, faults, *scores, options.out);
-  if (!checkpoint.empty()) std::filesystem::remove(checkpoint);
-  std::vector<Judged> judged;
-  if (verdicts) judged = judge_columns(setup, *verdicts, *scores);
-
+  if (!options.scatter.empty()) write_scatter(setup, faults, *scores, options.scatter);
+  forget(checkpoint);
+  if (report.verdicts) report.judged = judge_columns(setup, *report.verdicts, *scores);
   if (options.json) {
-    print(text(Json::Object{{"model", options.campaign.model},
-                            {"samples", setup.problem().samples()},
-                            {"slice_end", options.slice_end},
-                            {"faults", faults.size()},
-                            {"oracle_samples", verdicts ? Json(verdicts->samples) : Json()},
-                            {"slices", slices_json(setup.problem())},
-                            {"heuristics", columns_json(setup, judged)},
-                            {"seed", options.campaign.seed}}));
+    print(slice_json(options, setup, report));
   } else if (!options.quiet) {
-    print(slices_text(setup) + "\n");
-    if (verdicts) print(judged_text(setup, *verdicts, judged));
-    if (!options.out.empty()) {
-      print(fmt::format("{}: {} faults by {} heuristics, on {} samples (seed {})\n", options.out,
-                        grouped(faults.size()), setup.columns().size(),
-                        grouped(static_cast<std::uint64_t>(setup.problem().samples())),
-                        options.campaign.seed));
-    }
+    print(slice_text(options, setup, report));
   }
   return 0;
 }

@@ -1,6 +1,7 @@
 #include "slice_setup.h"
 
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <thread>
@@ -121,6 +122,17 @@ std::optional<std::vector<double>> score_slices(const Options& options, const Sl
   progress.clear();
   if (!complete) return {};
   return finished(problem, setup.columns(), scores);
+}
+
+int interrupted(const Options& options, const std::string& checkpoint) {
+  std::fprintf(stderr, "flipscope: [slice] interrupted; %s\n",
+               checkpoint.empty() ? "without --out nothing is kept"
+                                  : ("this goes on: " + options.command).c_str());
+  return 3;
+}
+
+void forget(const std::string& checkpoint) {
+  if (!checkpoint.empty()) std::filesystem::remove(checkpoint);
 }
 
 }  // namespace flipscope::cli

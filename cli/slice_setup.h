@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "flipscope/analysis/ranking.h"
 #include "flipscope/analysis/slice_score.h"
 #include "options.h"
 
@@ -42,5 +43,16 @@ std::optional<std::vector<double>> score_slices(const Options& options, const Sl
                                                 const std::vector<std::uint64_t>& faults,
                                                 const std::string& checkpoint,
                                                 const std::atomic<bool>& stop);
+
+/// Says that work was interrupted, and gives the exit code.
+int interrupted(const Options& options, const std::string& checkpoint);
+
+/// Removes a checkpoint whose work is written.
+void forget(const std::string& checkpoint);
+
+inline constexpr const char* kSliceMetric = "slice:";
+
+/// `rank --metric slice:…`.
+int rank_by_slices(const Options& options);
 
 }  // namespace flipscope::cli

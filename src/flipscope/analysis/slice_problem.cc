@@ -37,6 +37,7 @@ SliceProblem::SliceProblem(const Graph& graph, const Samples& samples, const Fau
     : graph_(&graph),
       space_(&space),
       needs_(options.needs),
+      at_sums_(options.end == SliceEnd::sums),
       program_(graph),
       own_samples_(samples) {
   if (graph.inputs.size() != 1 || graph.outputs.size() != 1) {

@@ -74,6 +74,9 @@ class SliceProblem {
   LossSpec::Kind loss() const { return loss_->spec().kind; }
   const Samples& wanted() const { return own_samples_; }
 
+  /// Slices end at their layers' sums.
+  bool at_sums() const { return at_sums_; }
+
   /// The slice of a fault of one site.
   std::size_t slice_of(const FaultSite& site) const {
     return static_cast<std::size_t>(slicing_.slice_of[site.target]);
@@ -91,6 +94,7 @@ class SliceProblem {
   const Graph* graph_;
   const FaultSpace* space_;
   unsigned needs_;
+  bool at_sums_;
   Program program_;
   Samples own_samples_;  ///< with labels or targets
   int output_ = -1, output_size_ = 0;
