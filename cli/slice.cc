@@ -21,20 +21,23 @@ namespace {
 
 constexpr double kPercents[] = {1, 5, 10, 20};
 
-/// The faults to score: those that the oracle knows, or what --select says.
+/// The faults to score: what --select says, of which the oracle knows those that it is left with.
 std::vector<std::uint64_t> chosen_faults(const Options& options, const FaultSpace& space,
-                                         const std::optional<Verdicts>& verdicts) {
-  if (verdicts) return verdicts->faults;
+                                         std::optional<Verdicts>& verdicts) {
   const SelectionMethod method = parse_selection(options.campaign.select);
-  if (method.kind == SelectionMethod::Kind::list) {
+  using Kind = SelectionMethod::Kind;
+  if (method.kind != Kind::exhaustive && method.kind != Kind::random) {
     fail("usage", "slice --select is exhaustive or random:N, not \"{}\"", options.campaign.select);
   }
+  if (verdicts && method.kind == Kind::exhaustive) return verdicts->faults;
   const auto selection = select_faults(space, FaultModel(), method, options.campaign.seed, {});
   std::vector<std::uint64_t> faults;
   for (std::uint64_t row = 0; row < selection->size(); ++row) {
     faults.push_back(space.number(selection->fault(row).sites.front()));
   }
-  return faults;
+  if (!verdicts) return faults;
+  verdicts = among(*verdicts, faults);
+  return verdicts->faults;
 }
 
 void write_scores(const SliceSetup& setup, const std::vector<std::uint64_t>& faults,
@@ -148,7 +151,7 @@ void describe_slice(Command& command, Options& options) {
       "Classes of centroids: labels where there are any (default), or golden decisions; a network "
       "without decisions has clusters of its outputs.");
   command.option("select", "HOW", options.campaign.select,
-                 "exhaustive (default), random:N; with --oracle the faults are the oracle's.");
+                 "exhaustive (default), random:N; with --oracle those of them that it holds.");
   command.option("oracle", "STORE", options.oracle,
                  "A campaign, exhaustive or a random part, that judges the heuristics.");
   command.option("cost", "N", options.cost_faults,

@@ -58,7 +58,7 @@ class Slice(Case):
         affected = [float(row["affected:share"]) for row in self.table("s.csv")]
         self.assertEqual(len(masked), len(affected))
         self.assertTrue(all(m >= 100 * (1 - a) - 1e-6 for m, a in zip(masked, affected)))
-        self.assertIn(0, affected)
+        self.assertLess(min(affected), 0.5)
 
     def test_the_oracle_judges_and_better_heuristics_do_better(self):
         self.oracle()

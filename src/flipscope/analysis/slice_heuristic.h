@@ -15,7 +15,7 @@
 
 namespace flipscope {
 
-/// What a heuristic looks at, beside the norms of d.
+/// What a heuristic looks at, beside Σ|dᵢ|.
 enum SliceNeed : unsigned {
   kNeedsNothing = 0,
   kNeedsCentroids = 1,
@@ -24,6 +24,7 @@ enum SliceNeed : unsigned {
   kNeedsJacobian = 8,
   kNeedsGradient = 16,
   kNeedsDecision = 32,  ///< only networks that decide have it
+  kNeedsNorms = 64,     ///< Σdᵢ², max|dᵢ|, y·d
 };
 
 /// Numbers of one sample that lie `step` apart.

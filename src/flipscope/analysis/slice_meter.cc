@@ -16,6 +16,13 @@ void SliceMeter::add_norms(const SliceChange& change) {
   norms_.assign(4 * static_cast<std::size_t>(lanes), 0.0F);
   float* l1 = norms_.data();
   float *squared = l1 + lanes, *largest = squared + lanes, *along = largest + lanes;
+  if ((needs_ & kNeedsNorms) == 0) {
+    for (std::size_t k = 0; k < change.elements.size(); ++k) {
+      const float* d = change.d.data() + k * lanes;
+      for (int l = 0; l < lanes; ++l) l1[l] += std::fabs(d[l]);
+    }
+    return;
+  }
   const std::vector<int>& outputs = problem_->slicing().slices[slice_].outputs;
   const std::vector<float>& units = problem_->model(slice_).units;
   std::size_t value = 0;

@@ -67,4 +67,17 @@ Verdicts read_verdicts(const std::string& path, const FaultSpace& space) {
   return verdicts;
 }
 
+Verdicts among(const Verdicts& verdicts, const std::vector<std::uint64_t>& faults) {
+  Verdicts some;
+  some.samples = verdicts.samples;
+  for (std::size_t k = 0; k < verdicts.faults.size(); ++k) {
+    if (!std::ranges::binary_search(faults, verdicts.faults[k])) continue;
+    some.faults.push_back(verdicts.faults[k]);
+    some.magnitude.push_back(verdicts.magnitude[k]);
+    some.critical.push_back(verdicts.critical[k]);
+  }
+  if (some.faults.empty()) fail("slice", "the oracle knows none of the faults that were drawn");
+  return some;
+}
+
 }  // namespace flipscope

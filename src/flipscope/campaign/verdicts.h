@@ -20,4 +20,7 @@ struct Verdicts {
 /// Error where rows are trials, there is no golden score, or no fault lies in the space.
 Verdicts read_verdicts(const std::string& store, const FaultSpace& space);
 
+/// Those of `faults`, which are ascending. Throws Error where none is known.
+Verdicts among(const Verdicts& verdicts, const std::vector<std::uint64_t>& faults);
+
 }  // namespace flipscope
