@@ -80,6 +80,12 @@ void describe_samples(Command& command, Options& options);
 /// --in, --layers, --bits.
 void describe_fault_space(Command& command, Options& options);
 
+/// --error, --confidence, --outlier-rule.
+void describe_precision(Command& command, Options& options);
+
+/// --binfi.
+void describe_search(Command& command, Options& options);
+
 /// --score and what belongs to it.
 void describe_score(Command& command, Options& options);
 

@@ -21,13 +21,20 @@ void describe_inject(Command& command, Options& options) {
                  "bit-flip (default), stuck-at-0, stuck-at-1, burst:K, multi:K, rate:BER.");
   command.option("select", "HOW", campaign.select,
                  "exhaustive (default), random:N (N faults, or N trials), list:FILE.csv, "
-                 "ranking:FILE.csv[:N].");
+                 "ranking:FILE.csv[:N], statistical:layer|unaware|aware (a sample of each tensor, "
+                 "or of each of its bit positions), until:MARGIN (at random until the critical "
+                 "rate is known to so much), binary-search (the critical bits of each word), "
+                 "hybrid:HEURISTIC[:AUDIT] (a heuristic of slice decides which faults are run; a "
+                 "random audit says what the others hide).");
+  describe_precision(command, options);
+  describe_search(command, options);
   command.option("protect", "FILE.csv", campaign.protect, "A list of bits that cannot be flipped.");
   describe_fault_space(command, options);
   command.heading("Judgement");
   describe_score(command, options);
   command.option("critical", "CONDITION", campaign.critical,
-                 "What counts as critical where outputs have no decision: 'delta>0'.");
+                 "What counts as critical where outputs have no decision: 'delta>0'. Binary search "
+                 "asks it of a fault's own score.");
   command.option(
       "fail-if", "CONDITION",
       [&](const std::string& text) {

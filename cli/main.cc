@@ -31,6 +31,8 @@ constexpr Verb kVerbs[] = {
     {"evaluate", "Judges rankings by a campaign that ran every fault", describe_evaluate, evaluate},
     {"slice", "Scores faults by heuristics on what they change at the end of their own layer",
      describe_slice, slice},
+    {"sample-size", "Says how many faults a statistical campaign needs", describe_sample_size,
+     sample_size},
     {"bench",
      "Measures what a campaign will cost here, layer by layer, beside runs of the whole network",
      describe_bench, bench},
@@ -44,7 +46,7 @@ std::string overview() {
   std::string text =
       "Flipscope says which bits of a neural network matter: it flips stored bits and shows what "
       "each\nflip does to the outputs.\n\nUsage: flipscope VERB [arguments] [options]\n\nVerbs:\n";
-  for (const Verb& verb : kVerbs) text += fmt::format("  {:<10}{}\n", verb.name, verb.summary);
+  for (const Verb& verb : kVerbs) text += fmt::format("  {:<13}{}\n", verb.name, verb.summary);
   return text +
          "\nflipscope VERB --help lists a verb's options with an example; flipscope --version.\n"
          "Exit code: 0 done, 1 the check that was asked for does not hold, 2 bad usage or bad "

@@ -38,6 +38,8 @@ struct Options {
 
   // evaluate
   std::vector<std::string> rankings;
+  std::vector<std::string> against;
+  std::string out_top;
   std::string sensitive = "worse";
 
   // slice
@@ -47,6 +49,11 @@ struct Options {
   std::string classes = "labels";
   std::string scatter;
   std::uint64_t cost_faults = 0;
+  std::uint64_t replays = 0;
+  std::uint64_t audit = 0;
+
+  // sample-size
+  std::string method = "layer";
 
   // bench
   std::uint64_t faults_per_layer = 1000;

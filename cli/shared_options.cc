@@ -102,6 +102,35 @@ void describe_fault_space(Command& command, Options& options) {
                  "(default: all).");
 }
 
+void describe_precision(Command& command, Options& options) {
+  SelectionOptions& selection = options.campaign.selection;
+  command.option(
+      "error", "E",
+      [&](const std::string& text) { selection.precision.error = parse_open_share("error", text); },
+      "Samples of strata: the margin of error of each (default: 0.01).");
+  command.option(
+      "confidence", "C",
+      [&](const std::string& text) {
+        selection.precision.confidence = parse_open_share("confidence", text);
+      },
+      "The confidence of margins and intervals (default: 0.95, t = 1.96).");
+  command.option(
+      "outlier-rule", "RULE",
+      [&](const std::string& text) { selection.outliers = parse_outlier_rule(text); },
+      "Data-aware samples: bit positions whose flips move words beyond all others are given p = "
+      "0.5 "
+      "before the rest is scaled: iqr:K (default iqr:1.5: beyond the third quartile by K times the "
+      "quartiles' distance), largest:N, none.");
+}
+
+void describe_search(Command& command, Options& options) {
+  command.option(
+      "binfi", "joint|separate",
+      [&](const std::string& text) { options.campaign.selection.search = parse_search_kind(text); },
+      "Binary search: one boundary in each word, or one among its zeros and one among its ones "
+      "(separate, default).");
+}
+
 void describe_score(Command& command, Options& options) {
   CampaignOptions& campaign = options.campaign;
   command.option("score", "NAME", campaign.score,

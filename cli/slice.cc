@@ -5,7 +5,9 @@
 #include <map>
 #include <numeric>
 
+#include "flipscope/analysis/hybrid.h"
 #include "flipscope/analysis/slice_scatter.h"
+#include "flipscope/campaign/hybrid_selection.h"
 #include "flipscope/campaign/output_file.h"
 #include "flipscope/fault/fault_list.h"
 #include "flipscope/fault/selection.h"
@@ -19,6 +21,7 @@ namespace flipscope::cli {
 
 namespace {
 
+constexpr double kConfidence = 0.95;
 constexpr double kPercents[] = {1, 5, 10, 20};
 
 /// The faults to score: what --select says, of which the oracle knows those that it is left with.
@@ -30,7 +33,8 @@ std::vector<std::uint64_t> chosen_faults(const Options& options, const FaultSpac
     fail("usage", "slice --select is exhaustive or random:N, not \"{}\"", options.campaign.select);
   }
   if (verdicts && method.kind == Kind::exhaustive) return verdicts->faults;
-  const auto selection = select_faults(space, FaultModel(), method, options.campaign.seed, {});
+  const auto selection =
+      draw_faults(space, FaultModel(), method, kConfidence, options.campaign.seed);
   std::vector<std::uint64_t> faults;
   for (std::uint64_t row = 0; row < selection->size(); ++row) {
     faults.push_back(space.number(selection->fault(row).sites.front()));
@@ -117,6 +121,35 @@ std::vector<JudgedColumn> judge_columns(const SliceSetup& setup, const Verdicts&
   return judged;
 }
 
+ReplayedColumn replay_column(const Options& options, const SliceSetup& setup,
+                             const Verdicts& verdicts, const std::vector<double>& scores,
+                             std::size_t column) {
+  const std::size_t columns = setup.columns().size();
+  std::vector<double> score;
+  for (std::size_t f = 0; f < verdicts.faults.size(); ++f)
+    score.push_back(scores[f * columns + column]);
+  ReplayedColumn all;
+  all.seeds = options.replays;
+  all.faults = score.size();
+  all.audit = options.audit > 0 ? std::min<std::uint64_t>(options.audit, score.size())
+                                : default_audit(score.size());
+  for (const double share : verdicts.critical) {
+    all.critical += share / static_cast<double>(score.size());
+  }
+  const auto seeds = static_cast<double>(all.seeds);
+  for (std::uint64_t seed = 0; seed < all.seeds; ++seed) {
+    const HybridReplay replay =
+        replay_hybrid(score, verdicts.critical, all.audit, options.campaign.seed + seed);
+    all.run += static_cast<double>(replay.run) / static_cast<double>(score.size()) / seeds;
+    all.stated += replay.error.stated / seeds;
+    all.lower += replay.error.interval.lower / seeds;
+    all.upper += replay.error.interval.upper / seeds;
+    all.actual += replay.actual / seeds;
+    all.covered += replay.covered ? 1 : 0;
+  }
+  return all;
+}
+
 }  // namespace
 
 void describe_slice(Command& command, Options& options) {
@@ -157,6 +190,11 @@ void describe_slice(Command& command, Options& options) {
   command.option("cost", "N", options.cost_faults,
                  "Time about N faults of each slice, by slice and heuristic, exactly, and whole "
                  "(default: 0), and say where the exact run is no dearer.");
+  command.option("replay", "SEEDS", options.replays,
+                 "Play hybrid campaigns (inject --select hybrid:...) with so many seeds and the "
+                 "oracle's outcomes: what they run, the error they state, and the one they leave.");
+  command.option("audit", "N", options.audit,
+                 "--replay: faults that are audited (default: 8000, at most a quarter).");
   command.option("out", "FILE.csv", options.out, "The scores: a line for each fault.");
   command.option("scatter", "FILE.csv", options.scatter,
                  "Points for pictures: expected and faulty outputs of each slice in the plane of "
@@ -170,6 +208,9 @@ void describe_slice(Command& command, Options& options) {
 int slice(const Options& options) {
   const std::vector<std::string> heuristics =
       options.heuristics.empty() ? std::vector<std::string>{"centroid"} : options.heuristics;
+  if (options.replays > 0 && options.oracle.empty()) {
+    fail("usage", "--replay needs --oracle STORE, whose outcomes it plays with");
+  }
   const std::atomic<bool>& stop = stop_on_interrupt();
   const SliceSetup setup(options, heuristics);
   SliceReport report;
@@ -190,6 +231,9 @@ int slice(const Options& options) {
   if (!options.scatter.empty()) write_scatter(setup, faults, *scores, options.scatter);
   forget(checkpoint);
   if (report.verdicts) report.judged = judge_columns(setup, *report.verdicts, *scores);
+  for (std::size_t c = 0; options.replays > 0 && c < setup.columns().size(); ++c) {
+    report.replayed.push_back(replay_column(options, setup, *report.verdicts, *scores, c));
+  }
   if (options.json) {
     print(slice_json(options, setup, report));
   } else if (!options.quiet) {

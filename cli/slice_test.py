@@ -2,8 +2,10 @@
 """Tests of the slice verb and of rankings by slices: slice_test.py PROGRAM [unittest options]."""
 
 import csv
+import io
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -156,6 +158,57 @@ class Slice(Case):
         self.bad("slice", CLASSIFIER, *SAMPLES, *FEW, "--layers", "dense", "--oracle", "conv1.db", says=["--layers"])
         self.inject("trials.db", *FEW, "--faults", "multi:2", "--select", "random:5")
         self.bad("slice", CLASSIFIER, *SAMPLES, *FEW, "--oracle", "trials.db", says=["single-bit"])
+
+
+class Hybrid(Case):
+    SELECT = "hybrid:jacobian-probability:1200"
+
+    def rows(self, store):
+        return {tuple(row[key] for key in ("tensor", "index", "bit")): row
+                for row in csv.DictReader(io.StringIO(self.csv(store)))}
+
+    def test_a_hybrid_campaign_runs_some_faults_and_states_what_it_leaves(self):
+        self.inject("all.db", *FEW)
+        page = json.loads(self.inject("hybrid.db", *FEW, "--select", self.SELECT, "--json"))
+        everything, some = self.rows("all.db"), self.rows("hybrid.db")
+        self.assertLess(len(some), len(everything))
+        self.assertGreater(len(some), 1200)
+        for site, row in some.items():
+            for key in ("masked", "critical", "score"):
+                self.assertEqual(row[key], everything[site][key])
+        missed = sum(int(row["critical"]) for site, row in everything.items() if site not in some)
+        stated = next(note for note in page["notes"] if "whole space" in note)
+        lower, upper = map(float, re.search(r"confidence (\S+) to (\S+)", stated).groups())
+        actual = missed / 100 / len(everything)
+        self.assertLessEqual(lower * (1 - 1e-3), actual)
+        self.assertGreaterEqual(upper * (1 + 1e-3), actual)
+        self.assertLess(upper, 0.2 * sum(int(row["critical"]) for row in everything.values()) / 100 / len(everything))
+
+    def test_a_hybrid_campaign_is_the_same_however_it_is_run(self):
+        for threads in (1, 3):
+            self.inject(f"{threads}.db", *FEW, "--select", self.SELECT, "--threads", threads)
+        again = json.loads(self.inject("3.db", *FEW, "--select", self.SELECT, "--json"))
+        self.assertIn("whole space", "".join(again["notes"]))
+        self.assertEqual(self.csv("1.db"), self.csv("3.db"))
+
+    def test_replays_say_how_often_the_interval_holds(self):
+        self.inject("all.db", *FEW)
+        page = json.loads(self.good("slice", CLASSIFIER, *SAMPLES, *FEW, "--oracle", "all.db", "--heuristic",
+                                    "jacobian-probability,affected", "--replay", 50, "--audit", 1200, "--json", "--quiet"))
+        best, affected = page["hybrid"]
+        self.assertGreaterEqual(best["covered"], 46)
+        self.assertLess(best["run"], affected["run"])
+        self.assertLess(best["actual"], 0.05 * best["critical"])
+        self.bad("slice", CLASSIFIER, *SAMPLES, *FEW, "--replay", 5, says=["--oracle"])
+
+    def test_mistakes(self):
+        words = ["inject", CLASSIFIER, *SAMPLES, *FEW, "--store", "x.db"]
+        self.bad(*words, "--select", "hybrid:none", says=["none", "centroid"])
+        self.bad(*words, "--select", "hybrid:all", says=["one heuristic"])
+        self.bad(*words, "--select", "hybrid:l2:1", says=["audit"])
+        self.bad(*words, "--select", "hybrid:l2", "--shard", "1/2", says=["--shard"])
+        self.bad(*words, "--select", "hybrid:l2", "--faults", "stuck-at-0", says=["bit-flip"])
+        self.bad("inject", AUTOENCODER, *EMD, "--store", "x.db", "--select", "hybrid:l2", says=["--critical"])
 
 
 class Rank(Case):

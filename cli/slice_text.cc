@@ -183,6 +183,41 @@ Json costs_json(const SliceSetup& setup, const std::vector<SliceCost>& costs) {
   return rows;
 }
 
+std::string replayed_text(const SliceSetup& setup, const std::vector<ReplayedColumn>& replayed) {
+  Table table({"hybrid campaign", "run exactly", "error stated", "interval", "error left",
+               "of critical", "covered"},
+              "lrrrrrr");
+  for (std::size_t c = 0; c < replayed.size(); ++c) {
+    const ReplayedColumn& r = replayed[c];
+    table.row({setup.columns()[c].name(), percent(r.run), fmt::format("{:.3g}", r.stated),
+               fmt::format("{:.3g} to {:.3g}", r.lower, r.upper), fmt::format("{:.3g}", r.actual),
+               percent(r.critical > 0 ? r.actual / r.critical : 0),
+               fmt::format("{} of {}", r.covered, r.seeds)});
+  }
+  return table.text() +
+         fmt::format(
+             "\nMeans over {} seeds, audits of {} faults; the critical rate of all is "
+             "{:.6g}. Errors are of that rate.\n",
+             replayed.front().seeds, grouped(replayed.front().audit), replayed.front().critical);
+}
+
+Json replayed_json(const SliceSetup& setup, const std::vector<ReplayedColumn>& replayed) {
+  Json::Array rows;
+  for (std::size_t c = 0; c < replayed.size(); ++c) {
+    const ReplayedColumn& r = replayed[c];
+    rows.push_back(Json::Object{{"heuristic", setup.columns()[c].name()},
+                                {"seeds", r.seeds},
+                                {"audit", r.audit},
+                                {"run", r.run},
+                                {"stated", r.stated},
+                                {"interval", Json::Array{r.lower, r.upper}},
+                                {"actual", r.actual},
+                                {"critical", r.critical},
+                                {"covered", r.covered}});
+  }
+  return rows;
+}
+
 }  // namespace
 
 std::string slice_json(const Options& options, const SliceSetup& setup, const SliceReport& report) {
@@ -195,6 +230,7 @@ std::string slice_json(const Options& options, const SliceSetup& setup, const Sl
                    {"oracle_samples", report.verdicts ? Json(report.verdicts->samples) : Json()},
                    {"slices", slices_json(setup.problem())},
                    {"heuristics", columns_json(setup, report.judged)},
+                   {"hybrid", replayed_json(setup, report.replayed)},
                    {"cost", costs_json(setup, report.costs)},
                    {"seed", options.campaign.seed}});
 }
@@ -202,6 +238,7 @@ std::string slice_json(const Options& options, const SliceSetup& setup, const Sl
 std::string slice_text(const Options& options, const SliceSetup& setup, const SliceReport& report) {
   std::string page = slices_text(setup) + "\n";
   if (report.verdicts) page += judged_text(setup, *report.verdicts, report.judged) + "\n";
+  if (!report.replayed.empty()) page += replayed_text(setup, report.replayed) + "\n";
   if (!report.costs.empty()) page += cost_text(setup, report.costs) + "\n";
   return page + fmt::format("{}{} faults by {} heuristics on {} samples (seed {}), in {}\n",
                             options.out.empty() ? "" : options.out + ": ", grouped(report.faults),

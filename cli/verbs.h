@@ -36,6 +36,9 @@ int evaluate(const Options& options);
 void describe_slice(Command& command, Options& options);
 int slice(const Options& options);
 
+void describe_sample_size(Command& command, Options& options);
+int sample_size(const Options& options);
+
 void describe_bench(Command& command, Options& options);
 int bench(const Options& options);
 

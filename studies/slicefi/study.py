@@ -7,6 +7,8 @@ Campaigns resume and finished steps are kept, so that the same command goes on w
 
 import argparse
 import collections
+import csv
+import io
 import json
 import pathlib
 import subprocess
@@ -15,27 +17,32 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-Network = collections.namedtuple("Network", "name title model samples space score oracle judged best")
-# oracle: --select of the campaign that judges; judged: how many of its faults all heuristics score;
-# best: what goes into the comparison with other rankings, where the oracle is exhaustive.
+Network = collections.namedtuple("Network", "name title model samples few space score oracle judged best rivals")
+# few: samples of the oracle, where not all; oracle: --select of the campaign that judges; judged: how many of its
+# faults all heuristics score; best: the heuristic that is set beside other rankings, where the oracle is exhaustive.
+
+FIRST = 256  # samples that heuristics look at
 
 
 def networks(data, econt):
-    mnist = [f"{data}/mnist/t10k-images-idx3-ubyte.gz", "--labels", f"{data}/mnist/t10k-labels-idx1-ubyte.gz"]
+    mnist = ["--inputs", f"{data}/mnist/t10k-images-idx3-ubyte.gz", "--labels",
+             f"{data}/mnist/t10k-labels-idx1-ubyte.gz"]
     medium = f"{data}/econt/medium/autoencoder_medium"
     correct = ["--count-only-correct"]
+    few = ["--first", FIRST]
     return [
-        Network("mnist_mlp", "MNIST, four layers", f"{data}/mnist/mnist_mlp.onnx",
-                ["--inputs", *mnist, "--scale", "1/255", "--first", "256"], [], correct, "random:40000", None, None),
-        Network("mnist_8", "MNIST, mnist-8", f"{data}/mnist/mnist-8.onnx", ["--inputs", *mnist, "--first", "256"], [],
-                correct, "random:40000", 20000, None),
+        Network("mnist_mlp", "MNIST, four layers", f"{data}/mnist/mnist_mlp.onnx", [*mnist, "--scale", "1/255"], few, [],
+                correct, "random:40000", 10000, None, []),
+        Network("mnist_8", "MNIST, mnist-8", f"{data}/mnist/mnist-8.onnx", mnist, few, [], correct, "random:40000", 10000,
+                None, []),
         Network("cifar", "CIFAR-10 CNN", f"{data}/cifar10_hls4ml/tiny2_model_best.h5",
-                ["--inputs", f"{data}/cifar10/test_batch_first1017.bin", "--scale", "1/256", "--first", "256"], [],
-                correct, "exhaustive", 20000, "jacobian-probability"),
+                ["--inputs", f"{data}/cifar10/test_batch_first1017.bin", "--scale", "1/255"], [], [], correct,
+                "exhaustive", 10000, "jacobian-probability", ["random", "msb", "gradient", "taylor"]),
         Network("econ_t", "ECON-T Medium", f"{medium}.json:{medium}.hdf5",
-                ["--inputs", econt, "--targets", "inputs", "--first", "256"], ["--layers", "encoder/*"],
+                ["--inputs", econt, "--targets", "inputs"], [], ["--layers", "encoder/*"],
                 ["--score", "emd", "--emd-cost", f"{data}/hgcal/hex_metric_48x48.csv", "--emd-cells",
-                 str(HERE.parent / "fkeras" / "econt_cells.csv")], "exhaustive", None, "jacobian-loss"),
+                 str(HERE.parent / "fkeras" / "econt_cells.csv")], "exhaustive", 10000, "jacobian-loss",
+                ["random", "msb", "gradient", "hessian", "flip"]),
     ]
 
 
@@ -61,49 +68,63 @@ class Study:
 
     def oracle(self, net):
         store = self.out / f"{net.name}.db"
-        return store, self.once(f"{net.name}_oracle", "inject", net.model, *net.samples, *net.space, *net.score,
-                                "--select", net.oracle, "--store", store)
+        return store, self.once(f"{net.name}_oracle", "inject", net.model, *net.samples, *net.few, *net.space,
+                                *net.score, "--select", net.oracle, "--store", store)
 
     def slices(self, net, store):
         """Every heuristic and reduction, judged; and what leaving things out of the loop costs."""
         base = ["slice", net.model, *net.samples, *net.space, "--oracle", store]
-        if net.judged:
+        if net.oracle == "exhaustive":  # a part of it is enough; another draw of a random part shares little
             base += ["--select", f"random:{net.judged}"]
-        pages = {"layer": self.once(f"{net.name}_all", *base, "--heuristic", "all:all", "--cost", 64, "--scatter",
+        all_first = ["--first", FIRST]
+        pages = {"layer": self.once(f"{net.name}_all", *base, *all_first, "--heuristic", "all:all", "--cost", 64, "--scatter",
                                     self.out / f"{net.name}_scatter.csv")}
         few = ["--heuristic", "centroid,l2,jacobian," + (net.best or "gradient")]
         for end in ("sums", "update"):
-            pages[end] = self.once(f"{net.name}_{end}", *base, *few, "--slice-end", end, "--cost", 64)
-        if net.best:
-            for first in (16, 64):
-                pages[first] = self.once(f"{net.name}_first_{first}", *base, *few, "--first", first)
+            pages[end] = self.once(f"{net.name}_{end}", *base, *all_first, *few, "--slice-end", end, "--cost", 64)
+        for first in (16, 64):
+            pages[first] = self.once(f"{net.name}_first_{first}", *base, *few, "--first", first)
         return pages
 
     def rivals(self, net, store):
-        """Rankings of all bits by slices, by derivatives, and by an exact campaign on few samples."""
+        """Rankings of all bits by slices, by derivatives, and by exact campaigns on few samples."""
         rankings = {}
-        half = net.samples[:net.samples.index("--first")]
 
-        def rank(label, metric, first, *more):
+        def rank(label, metric):
             out = self.out / f"{net.name}_{label}.csv"
-            rankings[label] = (out, self.once(f"{net.name}_rank_{label}", "rank", net.model, *half, *net.space,
-                                              "--metric", metric, "--first", first, "--out", out, *more))
-        rank("random", "random", 1)
-        rank("centroid", "slice:centroid", 64)
-        rank("best", f"slice:{net.best}", 64)
-        rank("gradient", "gradient", 64)
-        rank("hessian", "hessian", 64)
-        rank("flip", "flip", 64)
+            page = self.once(f"{net.name}_rank_{label}", "rank", net.model, *net.samples, *net.space, "--metric", metric,
+                             "--first", 64, "--out", out)
+            rankings[label] = (out, page["wall_seconds"])
+        rank("slice_centroid", "slice:centroid")
+        rank(f"slice_{net.best}", f"slice:{net.best}")
+        for metric in net.rivals:
+            rank(metric, metric)
+        for first in (4, 16):
+            few = self.out / f"{net.name}_exact_{first}.db"
+            page = self.once(f"{net.name}_exact_{first}", "inject", net.model, *net.samples, *net.space, *net.score,
+                             "--first", first, "--store", few)
+            out = self.out / f"{net.name}_exact_{first}.csv"
+            if not out.exists():
+                rows = list(csv.DictReader(io.StringIO(self.run("export", few))))
+                rows.sort(key=lambda row: -abs(float(row["delta"])))
+                with open(out, "w", newline="") as file:
+                    writer = csv.writer(file)
+                    writer.writerow(["layer", "tensor", "index", "bit"])
+                    writer.writerows([row["layer"], row["tensor"], row["index"], row["bit"]] for row in rows)
+            rankings[f"exact, {first} samples"] = (out, page["wall_seconds"])
         names = list(rankings)
         page = self.once(f"{net.name}_rivals", "evaluate", store, "--ranking",
                          ",".join(str(rankings[name][0]) for name in names))
         for name, judged in zip(names, page["rankings"]):
-            judged["seconds"] = rankings[name][1]["wall_seconds"]
-        few = self.out / f"{net.name}_few.db"
-        exact = self.once(f"{net.name}_exact_16", "inject", net.model, *half, *net.space, *net.score, "--first", 16,
-                          "--store", few)
-        self.few = (few, exact["wall_seconds"])
+            judged["seconds"] = rankings[name][1]
         return names, page
+
+    def hybrid(self, net, store):
+        """Hybrid campaigns replayed with 100 seeds."""
+        if not net.best or "--score" in net.score:
+            return None
+        return self.once(f"{net.name}_hybrid", "slice", net.model, *net.samples, *net.space, "--first", 64, "--oracle",
+                         store, "--heuristic", f"{net.best},centroid", "--replay", 100)
 
 
 def percent(x):
@@ -131,12 +152,12 @@ def by_heuristic(page):
 def agreement(results):
     """ρ of every heuristic under its best reduction, on every network."""
     names = []
-    for _, pages, _, _ in results:
+    for _, pages, *_ in results:
         names += [name for name in by_heuristic(pages["layer"]) if name not in names]
     rows = []
     for name in names:
         row = [f"`{name}`"]
-        for _, pages, _, _ in results:
+        for _, pages, *_ in results:
             reductions = by_heuristic(pages["layer"]).get(name)
             if not reductions:
                 row += ["", ""]
@@ -147,7 +168,7 @@ def agreement(results):
                 c["all"]["area"] for c in reductions.values()))]
         rows.append(row)
     header = ["heuristic"]
-    for net, _, _, _ in results:
+    for net, *_ in results:
         header += [f"{net.title}: ρ of mean; of the best reduction", "best area"]
     return table(header, rows)
 
@@ -196,11 +217,10 @@ def left_out(net, pages):
 
 
 def plots(study, results):
-    import csv
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
-    for net, pages, _, _ in results:
+    for net, pages, *_ in results:
         figure_, axes = pyplot.subplots(figsize=(7, 5))
         for name, reductions in by_heuristic(pages["layer"]).items():
             axes.plot(range(101), reductions["mean"]["all"]["found"], label=name, lw=1)
@@ -231,6 +251,13 @@ def rivals_text(net, found):
     return table([f"{net.title}: all bits ranked on 64 samples", "ρ", "area", "time"], rows)
 
 
+def hybrid_text(page):
+    rows = [[f"`{h['heuristic']}`", percent(h["run"]), f"{h['stated']:.3g}",
+             f"{h['interval'][0]:.3g} to {h['interval'][1]:.3g}", f"{h['actual']:.3g}", f"{h['critical']:.4g}",
+             f"{h['covered']} of {h['seeds']}"] for h in page["hybrid"]]
+    return table(["decides by", "run exactly", "error stated", "interval", "error left", "critical rate", "covered"], rows)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("flipscope", "data", "econt", "out"):
@@ -244,14 +271,17 @@ def main():
         if options.only and net.name not in options.only.split(","):
             continue
         store, oracle = study.oracle(net)
-        results.append((net, study.slices(net, store), study.rivals(net, store) if net.best else None, oracle))
+        results.append((net, study.slices(net, store), study.rivals(net, store) if net.best else None, study.hybrid(net, store),
+                        oracle))
     text = ["## Agreement with the oracle\n", agreement(results)]
-    for net, pages, found, oracle in results:
+    for net, pages, found, hybrid, oracle in results:
         text += [f"\n## {net.title}\n", f"Oracle: {net.oracle}, {pages['layer']['oracle_samples']} samples, "
                  f"{pages['layer']['faults']} faults judged.\n", layers(net, pages), "\nCost, one thread:\n", costs(pages),
                  "\nWhat can leave the loop:\n", left_out(net, pages)]
         if found:
             text += ["\nAgainst other rankings:\n", rivals_text(net, found)]
+        if hybrid:
+            text += ["\nHybrid campaigns, replayed:\n", hybrid_text(hybrid)]
     (study.out / "tables.md").write_text("\n".join(text))
     plots(study, results)
     print("\n".join(text))

@@ -24,8 +24,8 @@ double order_correlation(const std::vector<double>& magnitude) {
   return spearman(merit, magnitude);
 }
 
-Reach reach_of(const Oracle& oracle, const std::vector<std::uint64_t>& order,
-               const std::vector<double>& descending, double percent) {
+Reach reach_of(const Oracle& oracle, const Trace& trace, const std::vector<double>& descending,
+               double percent) {
   const auto size = static_cast<double>(descending.size());
   const auto wanted = std::clamp<std::size_t>(
       static_cast<std::size_t>(std::ceil(percent / 100 * size)), 1, descending.size());
@@ -34,21 +34,28 @@ Reach reach_of(const Oracle& oracle, const std::vector<std::uint64_t>& order,
   Reach reach{percent, 0, {}};
   reach.bits = static_cast<std::uint64_t>(std::ranges::count_if(oracle.magnitude, is_top));
   std::uint64_t found = 0;
-  for (std::size_t k = 0; k < order.size() && found < reach.bits; ++k) {
-    found += is_top(oracle.magnitude[order[k]]) ? 1 : 0;
-    if (found == reach.bits) reach.flips = k + 1;
+  for (std::size_t k = 0; k < trace.order.size() && found < reach.bits; ++k) {
+    found += is_top(oracle.magnitude[trace.order[k]]) ? 1 : 0;
+    if (found == reach.bits) reach.flips = trace.flips[k];
   }
   return reach;
 }
 
-std::optional<std::uint64_t> flips_to_sensitive(const Oracle& oracle,
-                                                const std::vector<std::uint64_t>& order) {
-  constexpr double kShare = 0.9;
-  const auto all = static_cast<double>(std::ranges::count(oracle.sensitive, 1));
-  double found = 0;
-  for (std::size_t k = 0; k < order.size(); ++k) {
-    found += oracle.sensitive[order[k]];
-    if (all > 0 && found >= kShare * all) return k + 1;
+std::uint64_t sensitive_bits(const Oracle& oracle) {
+  return static_cast<std::uint64_t>(std::ranges::count(oracle.sensitive, char{1}));
+}
+
+/// 90% of the sensitive bits, rounded up.
+std::uint64_t most_sensitive_bits(const Oracle& oracle) {
+  return (9 * sensitive_bits(oracle) + 9) / 10;
+}
+
+std::optional<std::uint64_t> flips_to_sensitive(const Oracle& oracle, const Trace& trace) {
+  const std::uint64_t wanted = most_sensitive_bits(oracle);
+  std::uint64_t found = 0;
+  for (std::size_t k = 0; k < trace.order.size(); ++k) {
+    found += static_cast<std::uint64_t>(oracle.sensitive[trace.order[k]]);
+    if (wanted > 0 && found == wanted) return trace.flips[k];
   }
   return {};
 }
@@ -68,15 +75,20 @@ std::vector<std::uint32_t> words_of(const FaultSpace& space) {
 }
 
 /// The area where word w counts times[w] times.
-double weighted_area(const Oracle& oracle, const std::vector<std::uint64_t>& order,
+double weighted_area(const Oracle& oracle, const Trace& trace,
                      const std::vector<std::uint32_t>& words,
                      const std::vector<std::uint8_t>& times) {
   double all = 0, flips = 0, found = 0, area = 0;
   for (std::size_t k = 0; k < words.size(); ++k) all += times[words[k]] * oracle.magnitude[k];
-  for (const std::uint64_t fault : order) {
-    found += times[words[fault]] * oracle.magnitude[fault];
-    area += times[words[fault]] * found;
-    flips += times[words[fault]];
+  for (std::size_t k = 0; k < trace.order.size();) {
+    const double flip = times[words[trace.order[k]]];
+    const std::uint64_t made = trace.flips[k];
+    for (; k < trace.order.size() && trace.flips[k] == made; ++k) {
+      const std::uint64_t fault = trace.order[k];
+      found += times[words[fault]] * oracle.magnitude[fault];
+    }
+    area += flip * found;
+    flips += flip;
   }
   double size = 0;
   for (const std::uint32_t word : words) size += times[word];
@@ -97,8 +109,22 @@ std::uint8_t poisson(Random& random) {
 
 }  // namespace
 
-Interval bootstrap_gain(const Oracle& oracle, const std::vector<std::uint64_t>& order,
-                        const std::vector<std::uint64_t>& baseline, std::uint64_t seed) {
+Trace flip_each(std::vector<std::uint64_t> order) {
+  Trace trace{std::move(order), {}};
+  trace.flips.resize(trace.order.size());
+  std::iota(trace.flips.begin(), trace.flips.end(), std::uint64_t{1});
+  return trace;
+}
+
+std::optional<double> random_flips_to_sensitive(const Oracle& oracle) {
+  const auto all = static_cast<double>(sensitive_bits(oracle));
+  if (all == 0) return {};
+  const auto wanted = static_cast<double>(most_sensitive_bits(oracle));
+  return wanted * (static_cast<double>(oracle.sensitive.size()) + 1) / (all + 1);
+}
+
+Interval bootstrap_gain(const Oracle& oracle, const Trace& trace, const Trace& baseline,
+                        std::uint64_t seed) {
   constexpr std::uint64_t kDraws = 1000, kStream = 0x626f6f74;
   constexpr std::size_t kTail = 25;  // 2.5% of the draws
   const std::vector<std::uint32_t> words = words_of(oracle.space);
@@ -107,21 +133,21 @@ Interval bootstrap_gain(const Oracle& oracle, const std::vector<std::uint64_t>& 
     Random random(seed, kStream + draw);
     std::vector<std::uint8_t> times(words.back() + 1);
     for (std::uint8_t& t : times) t = poisson(random);
-    gains.push_back(weighted_area(oracle, order, words, times) -
+    gains.push_back(weighted_area(oracle, trace, words, times) -
                     weighted_area(oracle, baseline, words, times));
   }
   std::ranges::sort(gains);
   return {gains[kTail], gains[kDraws - 1 - kTail]};
 }
 
-std::vector<double> cumulative_share(const Oracle& oracle,
-                                     const std::vector<std::uint64_t>& order) {
+std::vector<double> cumulative_share(const Oracle& oracle, const Trace& trace) {
   const double total = std::accumulate(oracle.magnitude.begin(), oracle.magnitude.end(), 0.0);
   std::vector<double> share{0};
   double sum = 0;
-  for (const std::uint64_t fault : order) {
-    sum += oracle.magnitude[fault];
-    share.push_back(total > 0 ? sum / total : 0);
+  for (std::size_t k = 0; k < trace.order.size(); ++k) {
+    sum += oracle.magnitude[trace.order[k]];
+    share.resize(trace.flips[k] + 1);
+    share.back() = total > 0 ? sum / total : 0;
   }
   return share;
 }
@@ -135,32 +161,34 @@ std::vector<std::uint64_t> best_order(const Oracle& oracle) {
   return order;
 }
 
-Evaluation evaluate(const Oracle& oracle, const std::vector<std::uint64_t>& order,
-                    const std::vector<double>& percents) {
+Evaluation evaluate(const Oracle& oracle, const Trace& trace, const std::vector<double>& percents) {
   Evaluation result;
-  result.ranked = order.size();
+  result.ranked = trace.order.size();
+  result.flips = trace.flips.empty() ? 0 : trace.flips.back();
+  result.missed = sensitive_bits(oracle);
   std::vector<double> all;
   std::vector<std::vector<double>> at;
-  for (const std::uint64_t fault : order) {
+  for (const std::uint64_t fault : trace.order) {
     const auto position = static_cast<std::size_t>(from_msb(oracle, fault));
     if (at.size() <= position) at.resize(position + 1);
     at[position].push_back(oracle.magnitude[fault]);
     all.push_back(oracle.magnitude[fault]);
+    result.missed -= static_cast<std::uint64_t>(oracle.sensitive[fault]);
   }
   result.spearman = order_correlation(all);
   for (const std::vector<double>& magnitudes : at) {
     result.spearman_at.push_back(order_correlation(magnitudes));
   }
-  const std::vector<double> share = cumulative_share(oracle, order);
-  const double rest = static_cast<double>(oracle.magnitude.size() - order.size()) * share.back();
+  const std::vector<double> share = cumulative_share(oracle, trace);
+  const double rest = static_cast<double>(oracle.magnitude.size() - result.flips) * share.back();
   result.area = (std::accumulate(share.begin(), share.end(), 0.0) + rest) /
                 static_cast<double>(oracle.magnitude.size());
   std::vector<double> descending = oracle.magnitude;
   std::ranges::sort(descending, std::greater());
   for (const double percent : percents) {
-    result.reach.push_back(reach_of(oracle, order, descending, percent));
+    result.reach.push_back(reach_of(oracle, trace, descending, percent));
   }
-  result.flips_to_sensitive = flips_to_sensitive(oracle, order);
+  result.flips_to_sensitive = flips_to_sensitive(oracle, trace);
   return result;
 }
 

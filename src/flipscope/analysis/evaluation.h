@@ -15,7 +15,21 @@ struct Oracle {
   FaultSpace space;
   std::vector<double> magnitude;  ///< |change of score|
   std::vector<char> sensitive;    ///< 1 where the bit counts as sensitive
+  /// Where faults are flips of stored words, else empty: |Δw|, and 1 where the bit was 1 before.
+  std::vector<double> distance;
+  std::vector<char> is_one;
 };
+
+/// Distinct faults in the order in which they become known: each by its own flip, or implied by
+/// those before it.
+struct Trace {
+  std::vector<std::uint64_t> order;
+  std::vector<std::uint64_t>
+      flips;  ///< made by then, ascending; one more where a fault was flipped
+};
+
+/// Every fault is known by its own flip.
+Trace flip_each(std::vector<std::uint64_t> order);
 
 /// The flips that find the top share of bits.
 struct Reach {
@@ -25,7 +39,9 @@ struct Reach {
 };
 
 struct Evaluation {
-  std::uint64_t ranked = 0;  ///< bits that the ranking names
+  std::uint64_t ranked = 0;  ///< bits that become known
+  std::uint64_t flips = 0;   ///< made for it
+  std::uint64_t missed = 0;  ///< sensitive bits that do not
   double spearman = 0;       ///< between its order and |change|; NaN where undefined
   /// [distance from the most significant bit], over words wide enough.
   std::vector<double> spearman_at;
@@ -36,18 +52,20 @@ struct Evaluation {
   std::optional<std::uint64_t> flips_to_sensitive;  ///< until 90% of sensitive bits are found
 };
 
-/// `order` holds distinct fault numbers, the first to be flipped first; `percents` the top shares
-/// of interest.
-Evaluation evaluate(const Oracle& oracle, const std::vector<std::uint64_t>& order,
-                    const std::vector<double>& percents);
+/// `percents` are the top shares of interest.
+Evaluation evaluate(const Oracle& oracle, const Trace& trace, const std::vector<double>& percents);
 
-/// 95% interval of the area of `order` minus that of `baseline`, by resampling the space's words
+/// 95% interval of the area of `trace` minus that of `baseline`, by resampling the space's words
 /// (Poisson bootstrap, percentiles of 1,000 draws).
-Interval bootstrap_gain(const Oracle& oracle, const std::vector<std::uint64_t>& order,
-                        const std::vector<std::uint64_t>& baseline, std::uint64_t seed);
+Interval bootstrap_gain(const Oracle& oracle, const Trace& trace, const Trace& baseline,
+                        std::uint64_t seed);
 
 /// The share of Σ|change| that the first flips find: [flips], from 0 flips on.
-std::vector<double> cumulative_share(const Oracle& oracle, const std::vector<std::uint64_t>& order);
+std::vector<double> cumulative_share(const Oracle& oracle, const Trace& trace);
+
+/// The mean number of flips in random order until 90% of the sensitive bits are found: m·(N + 1)/(K
+/// + 1) for m of K among N. Nothing where no bit is sensitive.
+std::optional<double> random_flips_to_sensitive(const Oracle& oracle);
 
 /// The order that knows: by |change|, largest first, ties by fault number.
 std::vector<std::uint64_t> best_order(const Oracle& oracle);

@@ -2,21 +2,9 @@
 
 #include <algorithm>
 
-namespace flipscope {
+#include "flipscope/fault/binary_search.h"
 
-std::int64_t binary_search_boundary(std::int64_t count,
-                                    const std::function<bool(std::int64_t)>& matters) {
-  std::int64_t front = 0, rear = count;
-  while (front < rear) {
-    const std::int64_t middle = (front + rear) / 2;
-    if (matters(middle)) {
-      front = middle + 1;
-    } else {
-      rear = middle;
-    }
-  }
-  return front;
-}
+namespace flipscope {
 
 std::vector<double> heights_above_inflection(const Graph& graph, const FaultSpace& space,
                                              const std::function<bool(std::uint64_t)>& matters) {
@@ -25,18 +13,16 @@ std::vector<double> heights_above_inflection(const Graph& graph, const FaultSpac
     const FaultSite site = space.site(first);
     const FaultTarget& target = space.targets()[site.target];
     const Word word = graph.stored[target.id].words[site.index];
-    for (const Word polarity : {0u, 1u}) {
-      std::vector<std::uint64_t> faults;  // of this polarity, the most significant bit first
-      for (std::size_t b = target.bits.size(); b-- > 0;) {
-        if ((word >> target.bits[b] & 1u) == polarity) faults.push_back(first + b);
-      }
-      const std::int64_t boundary = binary_search_boundary(
-          std::ssize(faults), [&](std::int64_t i) { return matters(faults[i]); });
+    const auto lists = search_lists(target.bits.size(), SearchKind::separate, [&](int position) {
+      return (word >> target.bits[position] & 1u) != 0;
+    });
+    for (const std::vector<int>& list : lists) {
+      const SearchState found = binary_search(std::ssize(list), [&](std::int64_t i) {
+        return std::optional(matters(first + list[i]));
+      });
       const int lowest =
-          boundary == 0 ? target.encoding.format.bits : target.bits[faults[boundary - 1] - first];
-      for (const std::uint64_t fault : faults) {
-        height[fault] = target.bits[fault - first] - lowest;
-      }
+          found.front == 0 ? target.encoding.format.bits : target.bits[list[found.front - 1]];
+      for (const int position : list) height[first + position] = target.bits[position] - lowest;
     }
     first += target.bits.size();
   }

@@ -11,12 +11,6 @@
 
 namespace flipscope {
 
-/// BinFI's search among `count` bits in descending order of significance, where flips matter down
-/// to some bit and not below: the number of bits that matter. `matters(i)` is asked about ⌈log2⌉ of
-/// them.
-std::int64_t binary_search_boundary(std::int64_t count,
-                                    const std::function<bool(std::int64_t)>& matters);
-
 /// For each bit of the space how many positions it lies above the lowest bit that matters in its
 /// word (0: that bit itself; negative: below). The bits that are 0 and those that are 1 are
 /// searched apart, as changes of either sign are monotone on their own; where none matters, the

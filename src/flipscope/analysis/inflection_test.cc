@@ -7,20 +7,6 @@
 namespace flipscope {
 namespace {
 
-TEST(Inflection, SearchFindsEveryBoundary) {
-  for (std::int64_t count = 0; count < 40; ++count) {
-    for (std::int64_t boundary = 0; boundary <= count; ++boundary) {
-      int asked = 0;
-      const auto matters = [&](std::int64_t i) {
-        ++asked;
-        return i < boundary;
-      };
-      EXPECT_EQ(binary_search_boundary(count, matters), boundary);
-      EXPECT_LE(1 << asked, 2 * (count + 1));
-    }
-  }
-}
-
 TEST(Inflection, HeightsAreAboveTheLowestBitOfEitherKindThatMatters) {
   Graph graph = testing::small_network(6);
   const FaultSpace space(graph, {.parts = {Part::weights}, .layers = {"conv"}, .bits = {}});

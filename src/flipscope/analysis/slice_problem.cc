@@ -27,6 +27,18 @@ std::vector<int> stored_tensors(const Graph& graph) {
 
 }  // namespace
 
+Samples first_samples(const Samples& samples, std::int64_t count) {
+  Samples some = samples;
+  some.count = std::min(count, samples.count);
+  const auto keep = [&](auto& numbers) {
+    numbers.resize(numbers.size() / samples.count * some.count);
+  };
+  keep(some.values);
+  keep(some.labels);
+  keep(some.targets);
+  return some;
+}
+
 bool SliceProblem::decides(const Graph& graph, const Samples& samples) {
   const std::int64_t outputs = element_count(graph.values[graph.outputs.front()].shape);
   return samples.target_size == 0 && outputs >= 2;

@@ -42,7 +42,10 @@ struct SliceDerivatives {
   AlignedVector<float> gradient;  ///< [element][lane] of the loss
 };
 
-/// Graph, samples and space must outlive it.
+/// The first `count` of them, or all.
+Samples first_samples(const Samples& samples, std::int64_t count);
+
+/// Graph and space must outlive it.
 class SliceProblem {
  public:
   /// Runs the golden run, keeps every value, and fits a model to each slice. Without labels the

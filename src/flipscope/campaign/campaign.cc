@@ -4,9 +4,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
+#include <map>
 #include <set>
 #include <utility>
 
+#include "flipscope/campaign/judge.h"
+#include "flipscope/campaign/outcome_sums.h"
 #include "flipscope/campaign/plan.h"
 #include "flipscope/campaign/run_plan.h"
 #include "flipscope/campaign/runner.h"
@@ -28,6 +32,8 @@ CampaignRecord record_of(const Plan& plan, const CampaignOptions& options) {
   record.rows = plan.selection().size();
   record.chunk_rows = plan.chunk_rows();
   record.population = plan.selection().population();
+  record.strata = plan.selection().strata();
+  record.confidence = options.selection.precision.confidence;
   record.samples = plan.samples().count;
   record.seed = options.seed;
   record.trials = plan.fault_model().is_trial();
@@ -64,6 +70,49 @@ bool belongs(std::uint64_t chunk, const Shard& shard) {
          static_cast<std::uint64_t>(shard.index - 1);
 }
 
+/// What a selection that adapts learns of a row. A fault is critical by --critical of its own
+/// score, where there is one, else if any sample is; so it is without a finite score.
+Observation observe(const Plan& plan, const FaultRow& row, double golden_score) {
+  const OutcomeCounts& outcomes = row.outcomes;
+  const bool critical =
+      plan.critical() ? !std::isfinite(row.score) || meets_condition(plan, row.score, golden_score)
+                      : outcomes.critical + outcomes.due > 0;
+  return {row.fault, critical,
+          static_cast<double>(outcomes.critical) / static_cast<double>(plan.samples().count)};
+}
+
+/// Rows first … first + count − 1 that the chooser wants; nothing where the campaign was stopped.
+std::optional<std::vector<FaultRow>> run_chosen(const Plan& plan, Runner& runner, Chooser& chooser,
+                                                std::uint64_t first, std::uint64_t count,
+                                                const std::function<void(std::uint64_t)>& tick) {
+  std::vector<FaultRow> all;
+  for (;;) {
+    const std::vector<std::uint64_t> wanted = chooser.next(first, count);
+    if (wanted.empty()) break;
+    const std::uint64_t before = all.size();
+    const auto rows = runner.run(wanted, [&](std::uint64_t done) { tick(before + done); });
+    if (!rows) return {};
+    for (const FaultRow& row : *rows) {
+      chooser.observe(observe(plan, row, runner.golden_score()));
+      all.push_back(row);
+    }
+  }
+  std::erase_if(all, [&](const FaultRow& row) { return row.fault >= chooser.size(); });
+  std::ranges::sort(all, {}, &FaultRow::fault);
+  return all;
+}
+
+/// Tells a chooser what an earlier run has found.
+void remember(const Plan& plan, const Store& store, Chooser& chooser) {
+  const double golden_score = store.golden_score().value_or(0);
+  store.for_each_row(
+      [&](const FaultRow& row) { chooser.observe(observe(plan, row, golden_score)); });
+  const CampaignRecord& record = store.record();
+  for (const std::uint64_t chunk : store.done_chunks()) {
+    chooser.next(chunk * record.chunk_rows, rows_of_chunk(record, chunk));
+  }
+}
+
 }  // namespace
 
 CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const std::string& path,
@@ -72,8 +121,13 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
   const auto seconds = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
-  const CampaignRecord record = record_of(plan, options);
-  Store store = Store::open_or_create(path, record);
+  Store store = Store::open_or_create(path, record_of(plan, options));
+  const CampaignRecord& record = store.record();
+  const std::unique_ptr<Chooser> chooser = plan.selection().chooser();
+  if (chooser) {
+    remember(plan, store, *chooser);
+    if (chooser->size() < record.rows) store.end_at(chooser->size());
+  }
 
   const std::vector<std::uint64_t> held = store.done_chunks();
   const std::set<std::uint64_t> done(held.begin(), held.end());
@@ -104,7 +158,9 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
       const std::uint64_t count = rows_of_chunk(record, chunk);
       std::optional<std::vector<FaultRow>> rows;
       try {
-        rows = runner.run(chunk * record.chunk_rows, count, report);
+        const std::uint64_t first = chunk * record.chunk_rows;
+        rows = chooser ? run_chosen(plan, runner, *chooser, first, count, report)
+                       : runner.run(first, count, report);
       } catch (const Error&) {
         if (!stop) throw;  // A signal also reaches the programs that exec: has started.
       }
@@ -112,7 +168,11 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
       if (interrupted) break;
       store.write_chunk(chunk, *rows);
       rows_done += count;
-      run_now += count;
+      run_now += rows->size();
+      if (chooser && chooser->size() < record.rows) {
+        store.end_at(wanted = chooser->size());
+        break;
+      }
     }
     report(0);
     work = runner.work();
@@ -129,7 +189,9 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
   summary.seconds = seconds();
   summary.interrupted = interrupted;
   summary.verified = verified;
-  summary.notes.insert(summary.notes.begin(), plan.notes().begin(), plan.notes().end());
+  std::vector<std::string> notes = plan.notes();
+  if (chooser) std::ranges::copy(chooser->notes(), std::back_inserter(notes));
+  summary.notes.insert(summary.notes.begin(), notes.begin(), notes.end());
   return summary;
 }
 
@@ -142,6 +204,22 @@ Rate make_rate(double mean, std::uint64_t faults, std::uint64_t population, doub
   const auto n = static_cast<double>(faults);
   return {mean, wilson_interval(mean * n, n, confidence, population)};
 }
+
+namespace {
+
+std::vector<OutcomeSums> sums_of_strata(const Store& store) {
+  std::map<StratumKey, OutcomeSums> sums;
+  store.for_each_row(
+      [&](const FaultRow& row) { sums[stratum_of(store.record(), *row.site)].add(row, 0); });
+  std::vector<OutcomeSums> strata;
+  for (auto& [key, sum] : sums) {
+    sum.population = population_of(store.record(), key);
+    strata.push_back(sum);
+  }
+  return strata;
+}
+
+}  // namespace
 
 CampaignSummary summarize(const Store& store) {
   const CampaignRecord& record = store.record();
@@ -162,21 +240,26 @@ CampaignSummary summarize(const Store& store) {
   summary.done = totals.rows;
   summary.wanted = record.rows;
   if (totals.rows == 0) return summary;
-  const double pairs = static_cast<double>(totals.rows) * static_cast<double>(record.samples);
-  const bool complete = totals.rows == record.rows;
+  const bool complete = store.is_complete();
   if (!complete) {
     summary.notes.push_back(
         fmt::format("{} of {} faults are done; rates are of these, and no random sample of all",
                     totals.rows, record.rows));
   }
-  const auto rate = [&](std::uint64_t count) {
-    return make_rate(static_cast<double>(count) / pairs, totals.rows,
-                     complete ? record.population : 0, summary.confidence);
+  summary.confidence = record.confidence;
+  const std::vector<OutcomeSums> strata =
+      complete && record.strata != Strata::none
+          ? sums_of_strata(store)
+          : std::vector{OutcomeSums{totals.rows, totals.masked, totals.non_critical,
+                                    totals.critical, totals.due, 0,
+                                    complete ? record.population : 0}};
+  const auto rate = [&](std::uint64_t OutcomeSums::*outcome) {
+    return rate_of(strata, outcome, record.samples, summary.confidence);
   };
-  summary.masked = rate(totals.masked);
-  summary.non_critical = rate(totals.non_critical);
-  summary.due = rate(totals.due);
-  if (record.has_critical) summary.critical = rate(totals.critical);
+  summary.masked = rate(&OutcomeSums::masked);
+  summary.non_critical = rate(&OutcomeSums::non_critical);
+  summary.due = rate(&OutcomeSums::due);
+  if (record.has_critical) summary.critical = rate(&OutcomeSums::critical);
   return summary;
 }
 

@@ -13,6 +13,7 @@
 
 #include "flipscope/campaign/work_counts.h"
 #include "flipscope/fault/fault_space.h"
+#include "flipscope/fault/selection.h"
 #include "flipscope/model/samples.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/interval.h"
@@ -49,6 +50,7 @@ struct CampaignOptions {
   FaultSpaceOptions space;
   std::string faults = "bit-flip";    ///< fault model: see fault/fault_model.h
   std::string select = "exhaustive";  ///< see fault/selection.h
+  SelectionOptions selection;
   /// See score/score.h. Empty: mse where there are targets or the model has one output, else
   /// mispredict.
   std::string score;
@@ -87,7 +89,7 @@ struct CampaignSummary {
   std::string model;
   std::uint64_t seed = 0;
   std::uint64_t space = 0;    ///< bits in the fault space
-  std::uint64_t rows = 0;     ///< faults (or trials) of the whole campaign
+  std::uint64_t rows = 0;     ///< faults (or trials) of the whole campaign, at most
   std::uint64_t done = 0;     ///< rows in the store
   std::uint64_t wanted = 0;   ///< rows of this shard
   std::uint64_t run_now = 0;  ///< rows that this call has run

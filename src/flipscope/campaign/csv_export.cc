@@ -87,8 +87,9 @@ void export_sites(const std::string& path, const std::string& out) {
   const FaultSpace space(record.targets);
   std::unique_ptr<Selection> selection;
   if (record.trials) {
-    selection = select_faults(space, parse_fault_model(record.fields.at("faults")),
-                              parse_selection(record.fields.at("select")), record.seed, {});
+    selection =
+        draw_faults(space, parse_fault_model(record.fields.at("faults")),
+                    parse_selection(record.info.at("select")), record.confidence, record.seed);
   }
   OutputFile file(out);
   file.write("fault,layer,tensor,index,bit\n");

@@ -53,7 +53,9 @@ CampaignSummary merge_stores(const std::vector<std::string>& paths, const std::s
       fail("merge", "{} and {} hold different campaigns", paths.front(), path);
     }
   }
-  const CampaignRecord& record = stores.front().record();
+  const CampaignRecord& record = std::ranges::min_element(stores, {}, [](const Store& s) {
+                                   return s.record().rows;
+                                 })->record();
 
   std::vector<const Store*> holder(record.chunks(), nullptr);
   for (const Store& store : stores) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "flipscope/campaign/hybrid_selection.h"
 #include "flipscope/engine/golden.h"
 #include "flipscope/engine/strike.h"
 #include "flipscope/model/file_bytes.h"
@@ -73,6 +74,7 @@ Plan::Plan(const CampaignOptions& options, Graph graph, Samples samples,
   choose_carriers(graph_, load_of(fault_model_, options.space.parts));
   read_fault_files();
   choose_score();
+  check_selection();
   choose_bottleneck();
   describe(model_digest);
   if (options.arithmetic == Arithmetic::fast) {
@@ -89,7 +91,18 @@ void Plan::read_fault_files() {
     const auto entries = read_fault_list(method.file, *whole, options_.space.parts);
     listed = sites_within(space_, *whole, entries, method.file);
   }
-  selection_ = select_faults(space_, fault_model_, method, options_.seed, std::move(listed));
+  if (method.kind == SelectionMethod::Kind::hybrid) {
+    if (fault_model_.is_trial() || fault_model_.effect != FaultEffect::flip) {
+      fail("faults", "--select hybrid goes with --faults bit-flip only");
+    }
+    selection_ = select_hybrid(
+        space_, fault_model_.effect, hybrid_scores(graph_, samples_, space_, method.heuristic),
+        method.heuristic, method.count > 0 ? method.count : default_audit(space_.size()),
+        options_.seed);
+  } else {
+    selection_ = select_faults(graph_, space_, fault_model_, method, options_.selection,
+                               options_.seed, std::move(listed));
+  }
   if (!options_.protect.empty()) {
     protected_ = ProtectedBits(space_, *whole,
                                read_fault_list(options_.protect, *whole, options_.space.parts));
@@ -133,6 +146,25 @@ void Plan::choose_score() {
   }
 }
 
+void Plan::check_selection() const {
+  const SelectionMethod::Kind kind = parse_selection(options_.select).kind;
+  const bool asks = kind == SelectionMethod::Kind::hybrid || kind == SelectionMethod::Kind::until ||
+                    kind == SelectionMethod::Kind::binary_search;
+  if (asks && !has_decision_ && !critical_) {
+    fail("campaign",
+         "--select {} asks which faults are critical, and nothing here says so; give --labels, or "
+         "--critical with a condition such as 'delta>0'",
+         options_.select);
+  }
+  const std::unique_ptr<Chooser> chooser = selection_->chooser();
+  if (chooser && chooser->in_order() && options_.shard.count > 1) {
+    fail("campaign",
+         "--select {} decides by all faults so far, and cannot be divided by --shard; run it as "
+         "one campaign",
+         options_.select);
+  }
+}
+
 /// Of an earth mover's distance, scoring alone is work enough; exec's program wants all outputs.
 void Plan::choose_bottleneck() {
   if (score_.kind == ScoreSpec::Kind::exec) return;
@@ -155,7 +187,7 @@ void Plan::describe(const std::string& model_digest) {
       {"bits", options_.space.bits},
       {"faults", options_.faults},
       {"select", method.file.empty()
-                     ? options_.select
+                     ? to_string(method, options_.selection)
                      : fmt::format("list {} {}", file_digest(method.file), method.count)},
       {"score", to_string(score_)},
       {"critical", options_.critical},
@@ -219,7 +251,7 @@ std::uint64_t Plan::chunk_rows() const {
   }
   rows = std::min(rows, kSites / std::max(sites, 1.0));
   if (score_.kind == ScoreSpec::Kind::exec) rows = std::min(rows, kOutputs / (samples * values_));
-  return static_cast<std::uint64_t>(std::max(rows, 1.0));
+  return selection_->chunk_rows(static_cast<std::uint64_t>(std::max(rows, 1.0)));
 }
 
 std::uint64_t Plan::chunks() const {

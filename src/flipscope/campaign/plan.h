@@ -73,6 +73,7 @@ class Plan {
  private:
   void read_fault_files();
   void choose_score();
+  void check_selection() const;
   void choose_bottleneck();
   void describe(const std::string& model_digest);
 

@@ -2,12 +2,14 @@
 //
 // The unit is the fault: a group's rate is the mean of its faults' shares of samples, with Wilson's
 // interval for n = faults and, where all faults that were drawn from a known number are done, the
-// finite-population correction. The samples are conditioned on.
+// finite-population correction. A group that holds several strata weighs them by their populations.
+// The samples are conditioned on.
 #include <limits>
 #include <map>
 #include <tuple>
 
 #include "flipscope/campaign/export.h"
+#include "flipscope/campaign/outcome_sums.h"
 #include "flipscope/campaign/output_file.h"
 #include "flipscope/campaign/run_plan.h"
 #include "flipscope/campaign/store.h"
@@ -19,11 +21,6 @@ namespace {
 
 /// Layer (or −1), target (or −1), element or channel (or −1), bit (or −1), in the order of rows.
 using Key = std::tuple<int, int, std::int64_t, int>;
-
-struct Sums {
-  std::uint64_t faults = 0, masked = 0, non_critical = 0, critical = 0, due = 0;
-  double delta = 0;
-};
 
 std::int64_t channel_of(const FaultTarget& target, std::int64_t index) {
   if (target.channel_axis < 0) return -1;
@@ -124,38 +121,44 @@ std::vector<RateRow> rates(const std::string& path, Grouping by, double confiden
          path, record.fields.at("faults"));
   }
   const double golden = store.golden_score().value_or(std::numeric_limits<double>::quiet_NaN());
-  const bool complete = store.done_rows() == record.rows;
+  const bool complete = store.is_complete();
+  const bool stratified = complete && record.strata != Strata::none;
+  if (record.strata == Strata::bits && (by == Grouping::weight || by == Grouping::channel)) {
+    fail("export",
+         "{}: rows were drawn by layer and bit, in unequal shares, and do not stand for single "
+         "weights or channels; use --by bit, layer or model",
+         path);
+  }
   const Groups groups(record, by);
-  std::map<Key, Sums> sums;
+  std::map<Key, std::map<StratumKey, OutcomeSums>> sums;
   store.for_each_row([&](const FaultRow& row) {
-    Sums& sum = sums[groups.key(row.site)];
-    ++sum.faults;
-    sum.masked += row.outcomes.masked;
-    sum.non_critical += row.outcomes.non_critical;
-    sum.critical += row.outcomes.critical;
-    sum.due += row.outcomes.due;
-    sum.delta += row.score - golden;
+    const StratumKey stratum = stratified ? stratum_of(record, *row.site) : StratumKey{-1, -1};
+    sums[groups.key(row.site)][stratum].add(row, golden);
   });
   std::vector<RateRow> rows;
-  for (const auto& [key, group] : sums) {
-    const Sums& sum = group;
+  for (const auto& [key, by_stratum] : sums) {
+    std::vector<OutcomeSums> strata;
+    for (const auto& [stratum, sum] : by_stratum) {
+      strata.push_back(sum);
+      strata.back().population = population_of(record, stratum);
+    }
+    if (strata.size() == 1) strata.front().population = complete ? groups.population(key) : 0;
     const auto [layer, t, element, bit] = key;
     RateRow row;
     if (layer >= 0) row.layer = groups.layer_name(layer);
     if (t >= 0) row.tensor = record.targets[t].tensor;
     if (element >= 0) (by == Grouping::weight ? row.index : row.channel) = element;
     if (bit >= 0) row.bit = bit;
-    row.faults = sum.faults;
+    for (const OutcomeSums& sum : strata) row.faults += sum.faults;
     row.population = complete ? groups.population(key) : 0;
-    const double pairs = static_cast<double>(sum.faults) * static_cast<double>(record.samples);
-    const auto rate = [&](std::uint64_t count) {
-      return make_rate(static_cast<double>(count) / pairs, sum.faults, row.population, confidence);
+    const auto rate = [&](std::uint64_t OutcomeSums::*outcome) {
+      return rate_of(strata, outcome, record.samples, confidence);
     };
-    row.masked = rate(sum.masked);
-    row.non_critical = rate(sum.non_critical);
-    if (record.has_critical) row.critical = rate(sum.critical);
-    row.due = rate(sum.due);
-    row.mean_delta = sum.delta / static_cast<double>(sum.faults);
+    row.masked = rate(&OutcomeSums::masked);
+    row.non_critical = rate(&OutcomeSums::non_critical);
+    if (record.has_critical) row.critical = rate(&OutcomeSums::critical);
+    row.due = rate(&OutcomeSums::due);
+    row.mean_delta = mean_delta(strata);
     rows.push_back(std::move(row));
   }
   return rows;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "flipscope/fault/fault_space.h"
+#include "flipscope/fault/selection.h"
 #include "flipscope/score/outcome.h"
 
 namespace flipscope {
@@ -20,9 +21,11 @@ struct CampaignRecord {
       info;                          ///< model, inputs, … as typed: for people, and later verbs
   std::vector<FaultTarget> targets;  ///< of the encodings the width alone
   std::vector<std::string> formats;  ///< [target] its encoding, for people
-  std::uint64_t rows = 0;
+  std::uint64_t rows = 0;  ///< numbers of rows lie below it; where a selection adapts, not all do
   std::uint64_t chunk_rows = 1;
   std::uint64_t population = 0;  ///< as Selection::population()
+  Strata strata = Strata::none;
+  double confidence = 0.95;  ///< of intervals
   std::int64_t samples = 0;
   std::uint64_t seed = 0;
   bool trials = false;

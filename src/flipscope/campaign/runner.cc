@@ -185,13 +185,13 @@ const WorkCounts& Runner::work() const {
   return state_->work;
 }
 
-std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint64_t count,
+std::optional<std::vector<FaultRow>> Runner::run(std::span<const std::uint64_t> numbers,
                                                  const std::function<void(std::uint64_t)>& tick) {
   State& s = *state_;
   const std::atomic<bool>& stop = s.stop;
   if (stop) return {};
   const Plan& plan = s.plan;
-  const std::size_t faults = count;
+  const std::size_t faults = numbers.size();
   GoldenRun& golden = *s.golden;
   const std::size_t blocks = golden.blocks();
   const bool exec = golden.exec_score().has_value();
@@ -202,7 +202,7 @@ std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint6
   if (exec) chunk.outputs.resize(faults * output_size);
   s.arena.execute([&] {
     tbb::parallel_for(std::size_t{0}, faults,
-                      [&](std::size_t f) { chunk.faults[f] = plan.active_fault(first + f); });
+                      [&](std::size_t f) { chunk.faults[f] = plan.active_fault(numbers[f]); });
   });
   for (std::size_t f = 0; f < faults; ++f) {
     (s.is_upstream(chunk.faults[f]) ? chunk.narrow : chunk.whole).push_back(f);
@@ -231,7 +231,7 @@ std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint6
     tbb::parallel_for(std::size_t{0}, faults, [&](std::size_t f) {
       if (stop) return;
       FaultRow& row = rows[f];
-      row.fault = first + f;
+      row.fault = numbers[f];
       if (!plan.fault_model().is_trial()) {
         row.site = plan.selection().fault(row.fault).sites.front();
       }
@@ -258,6 +258,13 @@ std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint6
   });
   if (stop) return {};
   return rows;
+}
+
+std::optional<std::vector<FaultRow>> Runner::run(std::uint64_t first, std::uint64_t count,
+                                                 const std::function<void(std::uint64_t)>& tick) {
+  std::vector<std::uint64_t> rows(count);
+  std::iota(rows.begin(), rows.end(), first);
+  return run(rows, tick);
 }
 
 void Runner::for_each_block(std::uint64_t row,

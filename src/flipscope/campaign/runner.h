@@ -36,8 +36,12 @@ class Runner {
   /// Of all rows that were run.
   const WorkCounts& work() const;
 
-  /// Rows first … first + count − 1; nothing where `stop` was seen. `tick` hears, now and then and
-  /// one call at a time, how many of these rows are done, pro rata.
+  /// These rows; nothing where `stop` was seen. `tick` hears, now and then and one call at a time,
+  /// how many of them are done, pro rata.
+  std::optional<std::vector<FaultRow>> run(std::span<const std::uint64_t> rows,
+                                           const std::function<void(std::uint64_t)>& tick);
+
+  /// Rows first … first + count − 1.
   std::optional<std::vector<FaultRow>> run(std::uint64_t first, std::uint64_t count,
                                            const std::function<void(std::uint64_t)>& tick);
 

@@ -111,6 +111,8 @@ void Store::create(const CampaignRecord& record) {
     put("samples", record.samples);
     put("seed", std::to_string(record.seed));
     put("trials", int{record.trials});
+    put("strata", static_cast<int>(record.strata));
+    put("confidence", std::optional(record.confidence));
     put("has_critical", int{record.has_critical});
     for (const auto& [name, value] : record.fields) put("identity." + name, value);
     for (const auto& [name, value] : record.info) put("info." + name, value);
@@ -145,6 +147,8 @@ void Store::read_record() {
     if (key == "chunk_rows") record.chunk_rows = std::max<std::uint64_t>(number(), 1);
     if (key == "population") record.population = number();
     if (key == "samples") record.samples = meta.integer(1);
+    if (key == "strata") record.strata = static_cast<Strata>(meta.integer(1));
+    if (key == "confidence") record.confidence = meta.real(1).value_or(record.confidence);
     if (key == "trials") record.trials = meta.integer(1) != 0;
     if (key == "has_critical") record.has_critical = meta.integer(1) != 0;
     if (key == "seed") {
@@ -197,6 +201,24 @@ std::uint64_t Store::done_rows() const {
   Statement statement(database_, "SELECT coalesce(sum(rows), 0) FROM chunk");
   statement.step();
   return static_cast<std::uint64_t>(statement.integer(0));
+}
+
+bool Store::is_complete() const {
+  return done_chunks().size() == record_.chunks();
+}
+
+std::vector<std::uint64_t> Store::row_numbers() const {
+  std::vector<std::uint64_t> rows;
+  Statement statement(database_, "SELECT fault FROM fault ORDER BY fault");
+  while (statement.step()) rows.push_back(static_cast<std::uint64_t>(statement.integer(0)));
+  return rows;
+}
+
+void Store::end_at(std::uint64_t rows) {
+  Statement statement(database_, "UPDATE meta SET value = ? WHERE key = 'rows'");
+  statement.bind(1, rows);
+  statement.run();
+  record_.rows = rows;
 }
 
 void Store::write_chunk(std::uint64_t chunk, std::span<const FaultRow> rows) {

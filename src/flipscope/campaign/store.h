@@ -38,6 +38,15 @@ class Store {
   std::vector<std::uint64_t> done_chunks() const;
   std::uint64_t done_rows() const;
 
+  /// Whether every chunk is done.
+  bool is_complete() const;
+
+  /// Numbers of the rows that are there, ascending.
+  std::vector<std::uint64_t> row_numbers() const;
+
+  /// An adaptive campaign has all rows that it wants: they lie below `rows`.
+  void end_at(std::uint64_t rows);
+
   /// Writes a chunk, or writes it again, as one transaction.
   void write_chunk(std::uint64_t chunk, std::span<const FaultRow> rows);
 

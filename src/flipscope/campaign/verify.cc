@@ -64,17 +64,14 @@ Mismatch compare_block(const Plan& plan, const Fault& fault, const Block& block,
 
 std::int64_t verify_rows(const Plan& plan, Runner& runner, const Store& store, std::int64_t count,
                          const std::atomic<bool>& stop) {
-  const std::vector<std::uint64_t> chunks = store.done_chunks();
-  const std::uint64_t done = store.done_rows();
+  const std::vector<std::uint64_t> rows = store.row_numbers();
   const auto wanted = static_cast<std::uint64_t>(std::max(count, std::int64_t{0}));
-  const std::uint64_t drawn = std::min(wanted, done);
+  const std::uint64_t drawn = std::min<std::uint64_t>(wanted, rows.size());
   const CampaignRecord& record = store.record();
   std::int64_t verified = 0;
   for (const std::uint64_t number :
-       sample_without_replacement(record.seed, kVerifyStream, done, drawn)) {
-    // Only the campaign's last chunk may be shorter, and it comes last here too.
-    const std::uint64_t row =
-        chunks[number / record.chunk_rows] * record.chunk_rows + number % record.chunk_rows;
+       sample_without_replacement(record.seed, kVerifyStream, rows.size(), drawn)) {
+    const std::uint64_t row = rows[number];
     const Fault fault = plan.selection().fault(row);
     const Fault active = plan.active_fault(row);
     OutcomeCounts outcomes;

@@ -2,10 +2,14 @@
 #include "flipscope/fault/selection.h"
 
 #include <algorithm>
+#include <cassert>
 #include <charconv>
 #include <string_view>
 #include <utility>
 
+#include "flipscope/fault/binary_search.h"
+#include "flipscope/fault/until.h"
+#include "flipscope/model/number_text.h"
 #include "flipscope/numeric/binomial.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/random.h"
@@ -13,8 +17,8 @@
 namespace flipscope {
 namespace {
 
-/// Streams of the seed: one for a drawn subset, two for each trial.
-constexpr std::uint64_t kSubsetStream = 0;
+/// Streams of the seed: one for a drawn subset, one for its order, two for each trial.
+constexpr std::uint64_t kSubsetStream = 0, kOrderStream = 1;
 std::uint64_t size_stream(std::uint64_t trial) {
   return 2 * trial + 1;
 }
@@ -56,26 +60,56 @@ class AllFaults : public Selection {
   FaultModel model_;
 };
 
+/// Some of all faults, each at most once.
 class DrawnFaults : public Selection {
  public:
-  DrawnFaults(const FaultSpace& space, const FaultModel& model, std::uint64_t count,
-              std::uint64_t seed)
-      : all_(space, model) {
-    if (count > all_.size()) {
-      fail("faults", "--select random:{} asks for more than the {} faults that there are", count,
-           all_.size());
-    }
-    numbers_ = sample_without_replacement(seed, kSubsetStream, all_.size(), count);
-  }
+  DrawnFaults(AllFaults all, std::vector<std::uint64_t> numbers, Strata strata = Strata::none)
+      : all_(std::move(all)), numbers_(std::move(numbers)), strata_(strata) {}
 
   std::uint64_t size() const override { return numbers_.size(); }
   std::uint64_t population() const override { return all_.size(); }
+  Strata strata() const override { return strata_; }
   Fault fault(std::uint64_t row) const override { return all_.fault(numbers_[row]); }
 
  private:
   AllFaults all_;
   std::vector<std::uint64_t> numbers_;
+  Strata strata_;
 };
+
+std::unique_ptr<Selection> draw_some(const FaultSpace& space, const FaultModel& model,
+                                     std::uint64_t count, std::uint64_t seed) {
+  AllFaults all(space, model);
+  if (count > all.size()) {
+    fail("faults", "--select random:{} asks for more than the {} faults that there are", count,
+         all.size());
+  }
+  auto numbers = sample_without_replacement(seed, kSubsetStream, all.size(), count);
+  return std::make_unique<DrawnFaults>(std::move(all), std::move(numbers));
+}
+
+/// `count` of all faults at most, in random order.
+std::unique_ptr<Selection> shuffle_faults(const FaultSpace& space, const FaultModel& model,
+                                          std::uint64_t count, std::uint64_t seed) {
+  AllFaults all(space, model);
+  auto numbers =
+      sample_without_replacement(seed, kSubsetStream, all.size(), std::min(count, all.size()));
+  Random random(seed, kOrderStream);
+  for (std::size_t i = numbers.size(); i > 1; --i)
+    std::swap(numbers[i - 1], numbers[random.below(i)]);
+  return std::make_unique<DrawnFaults>(std::move(all), std::move(numbers));
+}
+
+std::unique_ptr<Selection> sample_faults(const Graph& graph, const FaultSpace& space,
+                                         const FaultModel& model, SamplingMethod method,
+                                         const SelectionOptions& options, std::uint64_t seed) {
+  BitDistances distances;
+  if (method == SamplingMethod::aware) distances = mean_distances(graph, space);
+  const auto strata = make_strata(space, method, distances, options.outliers);
+  return std::make_unique<DrawnFaults>(
+      AllFaults(space, model), draw_strata(space, strata, options.precision, seed),
+      method == SamplingMethod::layer ? Strata::tensors : Strata::bits);
+}
 
 class ListedFaults : public Selection {
  public:
@@ -144,9 +178,43 @@ SelectionMethod parse_selection(const std::string& text) {
   const std::string_view argument =
       colon == std::string_view::npos ? std::string_view{} : view.substr(colon + 1);
   using Kind = SelectionMethod::Kind;
-  if (text == "exhaustive") return {};
+  SelectionMethod method;
+  if (text == "exhaustive") return method;
+  if (text == "binary-search") {
+    method.kind = Kind::binary_search;
+    return method;
+  }
   if (name == "random") return {Kind::random, parse_count(argument, text), {}};
   if (name == "list" && !argument.empty()) return {Kind::list, 0, std::string(argument)};
+  if (name == "statistical") {
+    method.kind = Kind::statistical;
+    method.sampling = parse_sampling_method(std::string(argument));
+    if (method.sampling == SamplingMethod::network) {
+      fail("faults", "--select statistical is layer, unaware or aware; of the whole, say random:N");
+    }
+    return method;
+  }
+  if (name == "until") {
+    constexpr double kLeast = 1e-4;  // Half a gigabyte of faults.
+    method.kind = Kind::until;
+    method.margin = parse_number(argument).value_or(0);
+    if (!(method.margin >= kLeast && method.margin < 0.5)) {
+      fail("faults", "--select '{}': the margin is a share from {} to 0.5, such as until:0.01",
+           text, kLeast);
+    }
+    return method;
+  }
+  if (name == "hybrid" && !argument.empty()) {
+    method.kind = Kind::hybrid;
+    const auto last = argument.rfind(':');
+    const std::string_view end =
+        last == std::string_view::npos ? std::string_view{} : argument.substr(last + 1);
+    const bool audits =
+        !end.empty() && end.find_first_not_of("0123456789") == std::string_view::npos;
+    if (audits) method.count = parse_count(end, text);
+    method.heuristic = audits ? argument.substr(0, last) : argument;
+    return method;
+  }
   if (name == "ranking" && !argument.empty()) {
     const auto last = argument.rfind(':');
     const bool limited =
@@ -156,38 +224,98 @@ SelectionMethod parse_selection(const std::string& text) {
     return {Kind::list, parse_count(argument.substr(last + 1), text),
             std::string(argument.substr(0, last))};
   }
-  fail("faults", "--select '{}' is none of exhaustive, random:N, list:F.csv, ranking:F.csv[:N]",
+  fail("faults",
+       "--select '{}' is none of exhaustive, random:N, list:F.csv, ranking:F.csv[:N], "
+       "statistical:layer|unaware|aware, until:MARGIN, binary-search, hybrid:HEURISTIC[:AUDIT]",
        text);
 }
 
-std::unique_ptr<Selection> select_faults(const FaultSpace& space, const FaultModel& model,
-                                         const SelectionMethod& method, std::uint64_t seed,
-                                         std::vector<FaultSite> listed) {
-  const bool trials = model.kind == FaultModel::Kind::multi || model.kind == FaultModel::Kind::rate;
+std::string to_string(const SelectionMethod& method, const SelectionOptions& options) {
+  using Kind = SelectionMethod::Kind;
+  const SamplePrecision& precision = options.precision;
   switch (method.kind) {
-    case SelectionMethod::Kind::exhaustive: {
-      if (trials) {
-        fail("faults", "--select exhaustive does not go with --faults multi or rate: say random:N");
-      }
-      auto all = std::make_unique<AllFaults>(space, model);
-      if (all->size() == 0) {
-        fail("faults", "--faults burst:{}: no word has so many adjacent bits to strike",
-             model.count);
-      }
-      return all;
-    }
-    case SelectionMethod::Kind::random:
-      if (trials) return std::make_unique<Trials>(space, model, method.count, seed);
-      return std::make_unique<DrawnFaults>(space, model, method.count, seed);
-    case SelectionMethod::Kind::list:
+    case Kind::exhaustive:
+      return "exhaustive";
+    case Kind::random:
+      return fmt::format("random:{}", method.count);
+    case Kind::list:
+      return fmt::format("list {}", method.count);
+    case Kind::statistical:
+      return fmt::format("statistical:{} error {} confidence {}{}", to_string(method.sampling),
+                         precision.error, precision.confidence,
+                         method.sampling == SamplingMethod::aware
+                             ? " outliers " + to_string(options.outliers)
+                             : "");
+    case Kind::until:
+      return fmt::format("until:{} confidence {}", method.margin, precision.confidence);
+    case Kind::hybrid:
+      return fmt::format("hybrid:{} audit {}", method.heuristic, method.count);
+    case Kind::binary_search:
       break;
   }
-  if (model.is_trial()) {
-    fail("faults", "--select list goes with --faults bit-flip, stuck-at-0 and stuck-at-1 only");
+  return options.search == SearchKind::joint ? "binary-search joint" : "binary-search separate";
+}
+
+SearchKind parse_search_kind(const std::string& text) {
+  if (text == "joint") return SearchKind::joint;
+  if (text == "separate") return SearchKind::separate;
+  fail("usage", "--binfi is joint or separate, not \"{}\"", text);
+}
+
+std::unique_ptr<Selection> draw_faults(const FaultSpace& space, const FaultModel& model,
+                                       const SelectionMethod& method, double confidence,
+                                       std::uint64_t seed) {
+  using Kind = SelectionMethod::Kind;
+  const bool trials = model.kind == FaultModel::Kind::multi || model.kind == FaultModel::Kind::rate;
+  const auto draw = [&](std::uint64_t most,
+                        const auto& draw_distinct) -> std::unique_ptr<Selection> {
+    if (trials) return std::make_unique<Trials>(space, model, most, seed);
+    return draw_distinct(space, model, most, seed);
+  };
+  if (method.kind == Kind::random) return draw(method.count, draw_some);
+  if (method.kind == Kind::until) {
+    return until_margin(draw(most_until(method.margin, confidence), shuffle_faults), method.margin,
+                        confidence);
   }
-  if (method.count != 0 && method.count < listed.size()) listed.resize(method.count);
-  if (listed.empty()) fail("faults", "--select: {} lists no faults", method.file);
-  return std::make_unique<ListedFaults>(model, std::move(listed));
+  assert(method.kind == Kind::exhaustive);
+  if (trials) {
+    fail("faults", "--select exhaustive does not go with --faults multi or rate: say random:N");
+  }
+  auto all = std::make_unique<AllFaults>(space, model);
+  if (all->size() == 0) {
+    fail("faults", "--faults burst:{}: no word has so many adjacent bits to strike", model.count);
+  }
+  return all;
+}
+
+std::unique_ptr<Selection> select_faults(const Graph& graph, const FaultSpace& space,
+                                         const FaultModel& model, const SelectionMethod& method,
+                                         const SelectionOptions& options, std::uint64_t seed,
+                                         std::vector<FaultSite> listed) {
+  using Kind = SelectionMethod::Kind;
+  const auto needs_single_bits = [&](const char* what) {
+    if (model.is_trial()) {
+      fail("faults", "--select {} goes with --faults bit-flip, stuck-at-0 and stuck-at-1 only",
+           what);
+    }
+  };
+  if (method.kind == Kind::statistical) {
+    needs_single_bits("statistical");
+    return sample_faults(graph, space, model, method.sampling, options, seed);
+  }
+  if (method.kind == Kind::binary_search) {
+    if (model.effect != FaultEffect::flip || model.is_trial()) {
+      fail("faults", "--select binary-search goes with --faults bit-flip only");
+    }
+    return search_faults(graph, space, options.search);
+  }
+  if (method.kind == Kind::list) {
+    needs_single_bits("list");
+    if (method.count != 0 && method.count < listed.size()) listed.resize(method.count);
+    if (listed.empty()) fail("faults", "--select: {} lists no faults", method.file);
+    return std::make_unique<ListedFaults>(model, std::move(listed));
+  }
+  return draw_faults(space, model, method, options.precision.confidence, seed);
 }
 
 std::vector<FaultSite> sites_within(const FaultSpace& space, const FaultSpace& whole,
