@@ -122,25 +122,37 @@ std::vector<JudgedColumn> judge_columns(const SliceSetup& setup, const Verdicts&
 }
 
 ReplayedColumn replay_column(const Options& options, const SliceSetup& setup,
-                             const Verdicts& verdicts, const std::vector<double>& scores,
+                             const SliceReport& report, const std::vector<double>& scores,
                              std::size_t column) {
-  const std::size_t columns = setup.columns().size();
-  std::vector<double> score;
-  for (std::size_t f = 0; f < verdicts.faults.size(); ++f)
-    score.push_back(scores[f * columns + column]);
+  const SliceProblem& problem = setup.problem();
+  const Verdicts& verdicts = *report.verdicts;
+  const std::vector<double> work = exact_work(setup.graph(), problem.slicing());
+  std::vector<double> seconds(work.size(), 0.0);
+  for (const SliceCost& cost : report.costs) seconds[cost.slice] = cost.exact;
   ReplayedColumn all;
   all.seeds = options.replays;
-  all.faults = score.size();
-  all.audit = options.audit > 0 ? std::min<std::uint64_t>(options.audit, score.size())
-                                : default_audit(score.size());
-  for (const double share : verdicts.critical) {
-    all.critical += share / static_cast<double>(score.size());
+  all.faults = verdicts.faults.size();
+  all.audit = options.audit > 0 ? std::min(options.audit, all.faults) : default_audit(all.faults);
+  std::vector<double> priority, cost;
+  double total = 0;
+  for (std::size_t f = 0; f < verdicts.faults.size(); ++f) {
+    const std::size_t slice = problem.slice_of(setup.space().site(verdicts.faults[f]));
+    priority.push_back(scores[f * setup.columns().size() + column] / work[slice]);
+    cost.push_back(seconds[slice]);
+    total += seconds[slice];
+    all.critical += verdicts.critical[f] / static_cast<double>(all.faults);
   }
   const auto seeds = static_cast<double>(all.seeds);
   for (std::uint64_t seed = 0; seed < all.seeds; ++seed) {
     const HybridReplay replay =
-        replay_hybrid(score, verdicts.critical, all.audit, options.campaign.seed + seed);
-    all.run += static_cast<double>(replay.run) / static_cast<double>(score.size()) / seeds;
+        replay_hybrid(priority, verdicts.critical, all.audit, options.campaign.seed + seed);
+    double run = 0, time = 0;
+    for (std::size_t f = 0; f < cost.size(); ++f) {
+      run += replay.ran[f];
+      time += replay.ran[f] != 0 ? cost[f] : 0;
+    }
+    all.run += run / static_cast<double>(all.faults) / seeds;
+    all.time += total > 0 ? time / total / seeds : 0;
     all.stated += replay.error.stated / seeds;
     all.lower += replay.error.interval.lower / seeds;
     all.upper += replay.error.interval.upper / seeds;
@@ -192,9 +204,11 @@ void describe_slice(Command& command, Options& options) {
                  "(default: 0), and say where the exact run is no dearer.");
   command.option("replay", "SEEDS", options.replays,
                  "Play hybrid campaigns (inject --select hybrid:...) with so many seeds and the "
-                 "oracle's outcomes: what they run, the error they state, and the one they leave.");
+                 "oracle's outcomes: what they run (with --cost also of the time), the error they "
+                 "state, and the one they leave.");
   command.option("audit", "N", options.audit,
-                 "--replay: faults that are audited (default: 8000, at most a quarter).");
+                 "--replay: faults that are audited (default: a twentieth, 8000 at least, a "
+                 "quarter at most).");
   command.option("out", "FILE.csv", options.out, "The scores: a line for each fault.");
   command.option("scatter", "FILE.csv", options.scatter,
                  "Points for pictures: expected and faulty outputs of each slice in the plane of "
@@ -232,7 +246,7 @@ int slice(const Options& options) {
   forget(checkpoint);
   if (report.verdicts) report.judged = judge_columns(setup, *report.verdicts, *scores);
   for (std::size_t c = 0; options.replays > 0 && c < setup.columns().size(); ++c) {
-    report.replayed.push_back(replay_column(options, setup, *report.verdicts, *scores, c));
+    report.replayed.push_back(replay_column(options, setup, report, *scores, c));
   }
   if (options.json) {
     print(slice_json(options, setup, report));

@@ -182,7 +182,7 @@ class Hybrid(Case):
         actual = missed / 100 / len(everything)
         self.assertLessEqual(lower * (1 - 1e-3), actual)
         self.assertGreaterEqual(upper * (1 + 1e-3), actual)
-        self.assertLess(upper, 0.2 * sum(int(row["critical"]) for row in everything.values()) / 100 / len(everything))
+        self.assertLess(upper, 0.5 * sum(int(row["critical"]) for row in everything.values()) / 100 / len(everything))
 
     def test_a_hybrid_campaign_is_the_same_however_it_is_run(self):
         for threads in (1, 3):
@@ -198,7 +198,7 @@ class Hybrid(Case):
         best, affected = page["hybrid"]
         self.assertGreaterEqual(best["covered"], 46)
         self.assertLess(best["run"], affected["run"])
-        self.assertLess(best["actual"], 0.05 * best["critical"])
+        self.assertLess(best["actual"], 0.08 * best["critical"])
         self.bad("slice", CLASSIFIER, *SAMPLES, *FEW, "--replay", 5, says=["--oracle"])
 
     def test_mistakes(self):

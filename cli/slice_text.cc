@@ -184,14 +184,14 @@ Json costs_json(const SliceSetup& setup, const std::vector<SliceCost>& costs) {
 }
 
 std::string replayed_text(const SliceSetup& setup, const std::vector<ReplayedColumn>& replayed) {
-  Table table({"hybrid campaign", "run exactly", "error stated", "interval", "error left",
-               "of critical", "covered"},
-              "lrrrrrr");
+  Table table({"hybrid campaign", "run exactly", "of the time", "error stated", "interval",
+               "error left", "of critical", "covered"},
+              "lrrrrrrr");
   for (std::size_t c = 0; c < replayed.size(); ++c) {
     const ReplayedColumn& r = replayed[c];
-    table.row({setup.columns()[c].name(), percent(r.run), fmt::format("{:.3g}", r.stated),
-               fmt::format("{:.3g} to {:.3g}", r.lower, r.upper), fmt::format("{:.3g}", r.actual),
-               percent(r.critical > 0 ? r.actual / r.critical : 0),
+    table.row({setup.columns()[c].name(), percent(r.run), r.time > 0 ? percent(r.time) : "",
+               fmt::format("{:.3g}", r.stated), fmt::format("{:.3g} to {:.3g}", r.lower, r.upper),
+               fmt::format("{:.3g}", r.actual), percent(r.critical > 0 ? r.actual / r.critical : 0),
                fmt::format("{} of {}", r.covered, r.seeds)});
   }
   return table.text() +
@@ -209,6 +209,7 @@ Json replayed_json(const SliceSetup& setup, const std::vector<ReplayedColumn>& r
                                 {"seeds", r.seeds},
                                 {"audit", r.audit},
                                 {"run", r.run},
+                                {"time", r.time},
                                 {"stated", r.stated},
                                 {"interval", Json::Array{r.lower, r.upper}},
                                 {"actual", r.actual},

@@ -34,8 +34,10 @@ void add(std::vector<Group>& groups, const std::string& name, const RateRow& row
   auto group = std::find_if(groups.begin(), groups.end(),
                             [&](const Group& other) { return other.name == name; });
   if (group == groups.end()) group = groups.insert(groups.end(), {name, 0, 0});
-  group->sum += value * static_cast<double>(row.faults);
-  group->faults += static_cast<double>(row.faults);
+  // Strata are drawn in unequal shares, and count by what they stand for.
+  const auto weight = static_cast<double>(row.population > 0 ? row.population : row.faults);
+  group->sum += value * weight;
+  group->faults += weight;
 }
 
 /// The worst groups, worst first, each as "name  bar value".
@@ -131,11 +133,10 @@ std::string summary_text(const CampaignSummary& summary, const std::string& stor
   }
   const bool whole =
       summary.masked && summary.masked->interval.lower == summary.masked->interval.upper;
-  lines +=
-      fmt::format("Rates are means over faults, on these samples, {}; seed {}.\n",
-                  whole ? "with no sampling error: every fault was run"
-                        : fmt::format("with {:.0f}% Wilson intervals", 100 * summary.confidence),
-                  summary.seed);
+  lines += fmt::format("Rates are means over faults, on these samples, {}; seed {}.\n",
+                       whole ? "with no sampling error: every fault was run"
+                             : fmt::format("with {:g}% Wilson intervals", 100 * summary.confidence),
+                       summary.seed);
   return lines;
 }
 

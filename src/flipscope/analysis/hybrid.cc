@@ -21,33 +21,13 @@ double choose_bar(const std::vector<Audited>& calibration) {
   if (left == 0) return std::numeric_limits<double>::infinity();
   const double allowed = HybridRules::kLeft * left;
   std::vector<Audited> ordered = calibration;
-  std::ranges::stable_sort(ordered, std::greater(), &Audited::score);
+  std::ranges::stable_sort(ordered, std::greater(), &Audited::priority);
   double bar = std::numeric_limits<double>::infinity();
   for (std::size_t k = 0; k < ordered.size() && left > allowed; ++k) {
-    bar = ordered[k].score;
+    bar = ordered[k].priority;
     left -= ordered[k].share;
   }
   return bar;
-}
-
-Interval mean_interval(const std::vector<double>& shares, std::uint64_t population,
-                       double confidence) {
-  const auto n = static_cast<double>(shares.size());
-  if (shares.empty()) return {0, population > 0 ? 1.0 : 0.0};
-  if (shares.size() >= population) {
-    double sum = 0;
-    for (const double x : shares) sum += x;
-    return {sum / n, sum / n};
-  }
-  double sum = 0, squares = 0;
-  for (const double x : shares) sum += x;
-  const double mean = sum / n;
-  for (const double x : shares) squares += (x - mean) * (x - mean);
-  const double part = n / static_cast<double>(population);
-  const double variance = n > 1 ? squares / (n - 1) / n * (1 - part) : 0;
-  // With variance 0 (no critical fault seen) nothing is known but the number of faults.
-  const double effective = variance > 0 ? mean * (1 - mean) / variance : n;
-  return clopper_pearson_interval(mean * effective, effective, confidence);
 }
 
 HybridError left_error(const std::vector<double>& below, std::uint64_t candidates,
@@ -57,7 +37,8 @@ HybridError left_error(const std::vector<double>& below, std::uint64_t candidate
   if (error.left_out == 0) return {0, 0, {0, 0}};
   double seen = 0;
   for (const double x : below) seen += x;
-  const Interval mean = mean_interval(below, candidates, HybridRules::kConfidence);
+  const Interval mean = wilson_interval(seen, static_cast<double>(below.size()),
+                                        HybridRules::kConfidence, candidates);
   const auto all = static_cast<double>(candidates), unit = static_cast<double>(space);
   // Of the candidates' sum the audited part is known, and has been run.
   const auto rest = [&](double share) {
@@ -77,36 +58,48 @@ std::vector<std::uint64_t> draw_audit(std::uint64_t population, std::uint64_t co
   return drawn;
 }
 
-HybridReplay replay_hybrid(const std::vector<double>& score, const std::vector<double>& share,
+std::vector<double> exact_work(const Graph& graph, const Slicing& slicing) {
+  std::vector<double> work;
+  for (const Slice& slice : slicing.slices) {
+    double sum = 1;
+    for (std::size_t n = slice.first; n < graph.nodes.size(); ++n) {
+      if (!is_weighted(graph.nodes[n])) continue;
+      sum += static_cast<double>(operand_count(graph, static_cast<int>(n)));
+    }
+    work.push_back(sum);
+  }
+  return work;
+}
+
+HybridReplay replay_hybrid(const std::vector<double>& priority, const std::vector<double>& share,
                            std::uint64_t audit, std::uint64_t seed) {
-  const std::vector<std::uint64_t> drawn = draw_audit(score.size(), audit, seed);
+  const std::vector<std::uint64_t> drawn = draw_audit(priority.size(), audit, seed);
   const std::size_t half = drawn.size() / 2;
   std::vector<Audited> calibration;
-  for (std::size_t k = 0; k < half; ++k) calibration.push_back({score[drawn[k]], share[drawn[k]]});
-  const double bar = choose_bar(calibration);
-  std::vector<char> ran(score.size(), 0);
-  std::vector<double> below;
-  std::uint64_t candidates = 0;
-  for (std::size_t k = 0; k < drawn.size(); ++k) {
-    ran[drawn[k]] = 1;
-    const bool is_below = score[drawn[k]] < bar;
-    if (k >= half && is_below) below.push_back(share[drawn[k]]);
-    candidates += k >= half && is_below ? 1 : 0;
+  for (std::size_t k = 0; k < half; ++k) {
+    calibration.push_back({priority[drawn[k]], share[drawn[k]]});
   }
+  const double bar = choose_bar(calibration);
   HybridReplay replay;
+  replay.ran.assign(priority.size(), 0);
+  std::vector<double> below;
+  for (std::size_t k = 0; k < drawn.size(); ++k) {
+    replay.ran[drawn[k]] = 1;
+    if (k >= half && priority[drawn[k]] < bar) below.push_back(share[drawn[k]]);
+  }
+  std::uint64_t candidates = below.size();
   double left = 0;
-  for (std::size_t f = 0; f < score.size(); ++f) {
-    if (ran[f] != 0) {
-      ++replay.run;
-    } else if (score[f] >= bar) {
-      ++replay.run;
+  for (std::size_t f = 0; f < priority.size(); ++f) {
+    if (replay.ran[f] != 0) continue;
+    if (priority[f] >= bar) {
+      replay.ran[f] = 1;
     } else {
       ++candidates;
       left += share[f];
     }
   }
-  replay.error = left_error(below, candidates, score.size());
-  replay.actual = left / static_cast<double>(score.size());
+  replay.error = left_error(below, candidates, priority.size());
+  replay.actual = left / static_cast<double>(priority.size());
   constexpr double kRounding = 1e-12;
   replay.covered = replay.actual >= replay.error.interval.lower - kRounding &&
                    replay.actual <= replay.error.interval.upper + kRounding;

@@ -1,38 +1,35 @@
 // The hybrid campaign: a heuristic decides which faults need an exact run, and a random audit says
 // what the others may hide.
 //
-// The audit, faults drawn at random from all, is run first. Its first half sets the bar: the
-// highest score above which all but kLeft of its critical share lies. Faults that reach the bar are
-// then run. The other half, which the bar knows nothing of, is a random sample of the faults below
-// it; by its shares the error that is left, the critical rate of what is not run, gets its
-// interval: that of Clopper and Pearson with the sample size that has the shares' variance (Korn
-// and Graubard, Survey Methodology 24, 1998), without replacement.
+// A fault's priority is its score by the work that its exact run may take: the multiply-adds from
+// its slice to the output. The audit, faults drawn at random from all, is run first. Its first half
+// sets the bar: the highest priority below which lies no more than kLeft of its critical share.
+// Faults that reach the bar are then run. The other half, which the bar knows nothing of, is a
+// random sample of the faults below it; by its shares the error that is left, the critical rate of
+// what is not run, gets Wilson's interval with n = faults, without replacement.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "flipscope/analysis/slice.h"
 #include "flipscope/numeric/interval.h"
 
 namespace flipscope {
 
-/// One audited fault: its score, and the share of samples on which it is critical.
+/// One audited fault: its priority, and the share of samples on which it is critical.
 struct Audited {
-  double score = 0, share = 0;
+  double priority = 0, share = 0;
 };
 
 struct HybridRules {
-  static constexpr double kLeft = 0.01;  ///< of the critical share, in the calibrating half
+  static constexpr double kLeft = 0.05;  ///< of the critical share, in the calibrating half
   static constexpr double kConfidence = 0.95;
 };
 
-/// The bar that the calibrating half sets; faults of this score or more are run. Infinite where no
-/// fault of it is critical on any sample.
+/// The bar that the calibrating half sets; faults of this priority or more are run. Infinite where
+/// no fault of it is critical on any sample.
 double choose_bar(const std::vector<Audited>& calibration);
-
-/// Interval of the mean of `population` numbers in [0, 1], of which `shares` are a random part.
-Interval mean_interval(const std::vector<double>& shares, std::uint64_t population,
-                       double confidence);
 
 /// What is not run, and what that leaves: critical rates over the whole space, the mean over all
 /// faults of their critical shares, counting nothing but the faults that were not run.
@@ -47,16 +44,19 @@ struct HybridError {
 HybridError left_error(const std::vector<double>& below, std::uint64_t candidates,
                        std::uint64_t space);
 
+/// [slice] multiply-adds of one sample in weighted layers, from the slice to the output.
+std::vector<double> exact_work(const Graph& graph, const Slicing& slicing);
+
 /// A hybrid campaign played from known shares.
 struct HybridReplay {
-  std::uint64_t run = 0;  ///< faults that are run exactly, the audit included
+  std::vector<char> ran;  ///< [fault] 1 where it is run exactly, the audit included
   HybridError error;
   double actual = 0;     ///< the error that is really left
   bool covered = false;  ///< the interval holds it
 };
 
-/// `score` and `share` are of all faults of the space; the audit is drawn by `seed`.
-HybridReplay replay_hybrid(const std::vector<double>& score, const std::vector<double>& share,
+/// `priority` and `share` are of all faults of the space; the audit is drawn by `seed`.
+HybridReplay replay_hybrid(const std::vector<double>& priority, const std::vector<double>& share,
                            std::uint64_t audit, std::uint64_t seed);
 
 /// `count` distinct numbers below `population` in random order: the audit of a campaign.

@@ -14,11 +14,11 @@ namespace {
 
 class Hybrid : public Selection {
  public:
-  Hybrid(const FaultSpace& space, FaultEffect effect, std::vector<double> scores,
+  Hybrid(const FaultSpace& space, FaultEffect effect, std::vector<double> priorities,
          std::string heuristic, std::uint64_t audit, std::uint64_t seed)
       : space_(space),
         effect_(effect),
-        scores_(std::move(scores)),
+        priorities_(std::move(priorities)),
         heuristic_(std::move(heuristic)),
         order_(draw_audit(space.size(), audit, seed)) {
     audit_ = order_.size();
@@ -27,8 +27,9 @@ class Hybrid : public Selection {
     for (std::uint64_t fault = 0; fault < space.size(); ++fault) {
       if (audited[fault] == 0) order_.push_back(fault);
     }
-    std::stable_sort(order_.begin() + static_cast<std::ptrdiff_t>(audit_), order_.end(),
-                     [&](std::uint64_t a, std::uint64_t b) { return scores_[a] > scores_[b]; });
+    std::stable_sort(
+        order_.begin() + static_cast<std::ptrdiff_t>(audit_), order_.end(),
+        [&](std::uint64_t a, std::uint64_t b) { return priorities_[a] > priorities_[b]; });
   }
 
   std::uint64_t size() const override { return order_.size(); }
@@ -37,21 +38,21 @@ class Hybrid : public Selection {
   std::unique_ptr<Chooser> chooser() const override;
 
   std::uint64_t audit() const { return audit_; }
-  double score(std::uint64_t row) const { return scores_[order_[row]]; }
+  double priority(std::uint64_t row) const { return priorities_[order_[row]]; }
   const std::string& heuristic() const { return heuristic_; }
 
   /// Rows up to the last that is not audited and reaches the bar.
   std::uint64_t rows_at(double bar) const {
     const auto end =
         std::partition_point(order_.begin() + static_cast<std::ptrdiff_t>(audit_), order_.end(),
-                             [&](std::uint64_t fault) { return scores_[fault] >= bar; });
+                             [&](std::uint64_t fault) { return priorities_[fault] >= bar; });
     return static_cast<std::uint64_t>(end - order_.begin());
   }
 
  private:
   const FaultSpace& space_;
   FaultEffect effect_;
-  std::vector<double> scores_;
+  std::vector<double> priorities_;
   std::string heuristic_;
   std::vector<std::uint64_t> order_;  ///< [row] fault
   std::uint64_t audit_ = 0;           ///< rows that are audited
@@ -76,7 +77,7 @@ class HybridChooser : public Chooser {
     seen_ = observation.row + 1;
     critical_ += observation.critical_share;
     if (seen_ > hybrid_.audit()) return;
-    audited_.push_back({hybrid_.score(observation.row), observation.critical_share});
+    audited_.push_back({hybrid_.priority(observation.row), observation.critical_share});
     if (seen_ == hybrid_.audit()) set_bar();
   }
 
@@ -101,7 +102,7 @@ void HybridChooser::set_bar() {
   size_ = hybrid_.rows_at(bar);
   std::vector<double> below;
   for (auto fault = half; fault != audited_.end(); ++fault) {
-    if (fault->score < bar) below.push_back(fault->share);
+    if (fault->priority < bar) below.push_back(fault->share);
   }
   error_ = left_error(below, hybrid_.size() - size_ + below.size(), hybrid_.size());
 }
@@ -127,12 +128,12 @@ std::unique_ptr<Chooser> Hybrid::chooser() const {
 }  // namespace
 
 std::uint64_t default_audit(std::uint64_t space) {
-  constexpr std::uint64_t kAudit = 8000;
-  return std::min(kAudit, std::max<std::uint64_t>(2, space / 4));
+  constexpr std::uint64_t kLeast = 8000;
+  return std::min(std::max(kLeast, space / 20), std::max<std::uint64_t>(2, space / 4));
 }
 
-std::vector<double> hybrid_scores(const Graph& graph, const Samples& samples,
-                                  const FaultSpace& space, const std::string& heuristic) {
+std::vector<double> hybrid_priorities(const Graph& graph, const Samples& samples,
+                                      const FaultSpace& space, const std::string& heuristic) {
   const std::vector<SliceColumn> columns =
       parse_columns({heuristic}, SliceProblem::decides(graph, samples));
   if (columns.size() != 1) {
@@ -146,16 +147,22 @@ std::vector<double> hybrid_scores(const Graph& graph, const Samples& samples,
   const std::atomic<bool> stop{false};
   add_scores(
       problem, faults, columns, ChangeSource::run, scores, stop, [](std::uint64_t) {}, [] {});
-  return finished(problem, columns, scores);
+  std::vector<double> priorities = finished(problem, columns, scores);
+  const std::vector<double> work = exact_work(graph, problem.slicing());
+  for (std::uint64_t fault = 0; fault < space.size(); ++fault) {
+    priorities[fault] /= work[problem.slice_of(space.site(fault))];
+  }
+  return priorities;
 }
 
 std::unique_ptr<Selection> select_hybrid(const FaultSpace& space, FaultEffect effect,
-                                         std::vector<double> scores, const std::string& heuristic,
-                                         std::uint64_t audit, std::uint64_t seed) {
+                                         std::vector<double> priorities,
+                                         const std::string& heuristic, std::uint64_t audit,
+                                         std::uint64_t seed) {
   if (audit < 2 || audit > space.size()) {
     fail("faults", "--select hybrid: the audit has 2 to {} faults, not {}", space.size(), audit);
   }
-  return std::make_unique<Hybrid>(space, effect, std::move(scores), heuristic, audit, seed);
+  return std::make_unique<Hybrid>(space, effect, std::move(priorities), heuristic, audit, seed);
 }
 
 }  // namespace flipscope

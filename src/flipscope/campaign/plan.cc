@@ -96,7 +96,7 @@ void Plan::read_fault_files() {
       fail("faults", "--select hybrid goes with --faults bit-flip only");
     }
     selection_ = select_hybrid(
-        space_, fault_model_.effect, hybrid_scores(graph_, samples_, space_, method.heuristic),
+        space_, fault_model_.effect, hybrid_priorities(graph_, samples_, space_, method.heuristic),
         method.heuristic, method.count > 0 ? method.count : default_audit(space_.size()),
         options_.seed);
   } else {

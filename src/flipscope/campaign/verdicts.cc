@@ -49,7 +49,7 @@ Verdicts read_verdicts(const std::string& path, const FaultSpace& space) {
     if (!std::ranges::binary_search(bits, site.bit)) return;
     const double magnitude = std::fabs(row.score - *golden);
     if (std::isfinite(magnitude)) most = std::max(most, magnitude);
-    const auto critical = static_cast<double>(row.outcomes.critical + row.outcomes.due);
+    const auto critical = static_cast<double>(row.outcomes.critical);
     all[space.number(site)] = {magnitude, critical / static_cast<double>(record.samples)};
   });
   if (all.empty()) {

@@ -12,7 +12,7 @@ namespace flipscope {
 struct Verdicts {
   std::vector<std::uint64_t> faults;  ///< numbers in the space, ascending, each once
   std::vector<double> magnitude;      ///< |change of score| of each; the largest finite one if none
-  std::vector<double> critical;       ///< share of samples with a critical outcome or a DUE
+  std::vector<double> critical;       ///< share of samples with a critical outcome
   std::int64_t samples = 0;           ///< that the store's campaign ran
 };
 

@@ -23,7 +23,7 @@ class SelectionTest : public ::testing::Test {
   std::unique_ptr<Selection> select(const FaultSpace& from, const std::string& model,
                                     const std::string& how, std::uint64_t seed = 0,
                                     std::vector<FaultSite> listed = {}) const {
-    return select_faults(from, parse_fault_model(model), parse_selection(how), seed,
+    return select_faults(graph, from, parse_fault_model(model), parse_selection(how), {}, seed,
                          std::move(listed));
   }
 
@@ -62,6 +62,22 @@ TEST_F(SelectionTest, RandomDrawsDistinctFaultsInOrder) {
   const auto all = select(space, "bit-flip", "random:" + std::to_string(space.size()));
   EXPECT_EQ(all->fault(5).sites.front(), space.site(5));
   EXPECT_THROW(select(space, "bit-flip", "random:" + std::to_string(space.size() + 1)), Error);
+}
+
+TEST_F(SelectionTest, SamplesOfStrataSayWhatTheyAreOf) {
+  const std::pair<const char*, Strata> methods[] = {{"statistical:layer", Strata::tensors},
+                                                    {"statistical:unaware", Strata::bits},
+                                                    {"statistical:aware", Strata::bits}};
+  for (const auto& [how, strata] : methods) {
+    const auto sample = select(space, "stuck-at-0", how);
+    EXPECT_EQ(sample->strata(), strata);
+    EXPECT_EQ(sample->population(), space.size());
+    EXPECT_LE(sample->size(), space.size());
+    EXPECT_EQ(sample->fault(0).effect, FaultEffect::stuck_at_0);
+    EXPECT_THROW(select(space, "burst:2", how), Error);
+  }
+  EXPECT_THROW(select(space, "stuck-at-0", "binary-search"), Error);
+  EXPECT_THROW(select(space, "multi:3", "binary-search"), Error);
 }
 
 TEST_F(SelectionTest, BurstsStayInsideAWord) {
@@ -167,7 +183,11 @@ TEST(SelectionMethod, ReadsItsSpelling) {
   EXPECT_EQ(parse_selection("random:12").count, 12u);
   EXPECT_EQ(parse_selection("ranking:a:b.csv:5").file, "a:b.csv");
   EXPECT_EQ(parse_selection("ranking:a.csv").count, 0u);
-  for (const char* text : {"", "random", "random:0", "random:-1", "list:", "all"}) {
+  EXPECT_EQ(parse_selection("until:0.01").margin, 0.01);
+  EXPECT_EQ(parse_selection("statistical:aware").sampling, SamplingMethod::aware);
+  for (const char* text :
+       {"", "random", "random:0", "random:-1", "list:", "all", "until", "until:0", "until:0.5",
+        "until:nan", "statistical", "statistical:network", "binary-search:3"}) {
     EXPECT_THROW(parse_selection(text), Error) << text;
   }
 }
