@@ -23,7 +23,8 @@ struct JudgedColumn {
 struct ReplayedColumn {
   std::uint64_t seeds = 0, covered = 0;
   std::uint64_t audit = 0, faults = 0;
-  double run = 0;                                       ///< mean share of the faults that are run
+  double run = 0;   ///< mean share of the faults that are run
+  double time = 0;  ///< of the exact campaign's time; 0 where costs were not measured
   double stated = 0, lower = 0, upper = 0, actual = 0;  ///< means of the error that is left
   double critical = 0;                                  ///< rate over all faults
 };
