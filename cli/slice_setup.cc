@@ -32,6 +32,16 @@ Samples load(const Options& options, const Graph& graph) {
   return load_samples(options.campaign.samples, graph.values[graph.inputs[0]].shape, graph.layout);
 }
 
+ChangeSource source_of(const Options& options, const FaultSpace& space) {
+  if (options.slice_end != "update") return ChangeSource::run;
+  for (const FaultTarget& target : space.targets()) {
+    if (target.part == Part::weights) continue;
+    fail("usage", "--slice-end update is for --in weights: '{}' is among the {}", target.tensor,
+         to_string(target.part));
+  }
+  return ChangeSource::update;
+}
+
 SliceOptions slice_options(const Options& options, const std::vector<SliceColumn>& columns) {
   SliceOptions chosen;
   chosen.end = options.slice_end == "layer" ? SliceEnd::layer : SliceEnd::sums;
@@ -95,7 +105,7 @@ SliceSetup::SliceSetup(const Options& options, const std::vector<std::string>& h
       samples_(load(options, graph_)),
       space_(graph_, options.campaign.space),
       columns_(parse_columns(heuristics, SliceProblem::decides(graph_, samples_))),
-      source_(options.slice_end == "update" ? ChangeSource::update : ChangeSource::run),
+      source_(source_of(options, space_)),
       problem_(graph_, samples_, space_, slice_options(options, columns_)) {}
 
 std::optional<std::vector<double>> score_slices(const Options& options, const SliceSetup& setup,

@@ -148,6 +148,7 @@ class Slice(Case):
         self.bad(*words, "--heuristic", "l2:median", says=["median", "bounded"])
         self.bad(*words, "--heuristic", "l2,l2:mean", says=["twice"])
         self.bad(*words, "--slice-end", "here", says=["layer or sums"])
+        self.bad(*words, "--slice-end", "update", "--in", "biases", says=["--in weights"])
         self.bad(*words, "--classes", "none", says=["labels or decisions"])
         self.bad(*words, "--select", "list:x.csv", says=["random:N"])
         self.bad(*words, "--oracle", "none.db", says=["none.db"])

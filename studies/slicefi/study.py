@@ -37,7 +37,7 @@ def networks(data, econt):
                 None, []),
         Network("cifar", "CIFAR-10 CNN", f"{data}/cifar10_hls4ml/tiny2_model_best.h5",
                 ["--inputs", f"{data}/cifar10/test_batch_first1017.bin", "--scale", "1/255"], [], [], correct,
-                "exhaustive", 10000, "jacobian-probability", ["random", "msb", "gradient", "taylor"]),
+                "exhaustive", 5000, "gradient", ["random", "msb", "gradient", "taylor"]),
         Network("econ_t", "ECON-T Medium", f"{medium}.json:{medium}.hdf5",
                 ["--inputs", econt, "--targets", "inputs"], [], ["--layers", "encoder/*"],
                 ["--score", "emd", "--emd-cost", f"{data}/hgcal/hex_metric_48x48.csv", "--emd-cells",
@@ -79,7 +79,7 @@ class Study:
         all_first = ["--first", FIRST]
         pages = {"layer": self.once(f"{net.name}_all", *base, *all_first, "--heuristic", "all:all", "--cost", 64, "--scatter",
                                     self.out / f"{net.name}_scatter.csv")}
-        few = ["--heuristic", "centroid,l2,jacobian," + (net.best or "gradient")]
+        few = ["--heuristic", "centroid,l2,jacobian," + ("jacobian-loss" if "--score" in net.score else "gradient")]
         for end in ("sums", "update"):
             pages[end] = self.once(f"{net.name}_{end}", *base, *all_first, *few, "--slice-end", end, "--cost", 64)
         for first in (16, 64):
@@ -124,7 +124,7 @@ class Study:
         if not net.best or "--score" in net.score:
             return None
         return self.once(f"{net.name}_hybrid", "slice", net.model, *net.samples, *net.space, "--first", 64, "--oracle",
-                         store, "--heuristic", f"{net.best},gradient,centroid", "--replay", 100, "--cost", 64)
+                         store, "--heuristic", net.best, "--replay", 100, "--cost", 64)
 
 
 def percent(x):

@@ -71,7 +71,9 @@ const WeightUpdate::Touches& WeightUpdate::touches_of(int stored, const Slice& s
   auto [entry, is_new] = touches_.try_emplace(stored);
   if (!is_new) return entry->second;
   const Graph& graph = *program_->graph;
-  entry->second.resize(graph.stored[stored].words.size());
+  Touches& touches = entry->second;
+  touches.element.resize(graph.stored[stored].words.size());
+  touches.of.resize(graph.stored[stored].words.size());
   const Node& node = graph.nodes[slice.first];
   const int data = data_operand(node);
   const Constant& weights = graph.constants[node.inputs[1 - data].id];
@@ -82,7 +84,8 @@ const WeightUpdate::Touches& WeightUpdate::touches_of(int stored, const Slice& s
                         graph.values[node.output].shape, [&](const AffineTerm& term) {
                           const std::int64_t w = data == 0 ? term.second : term.first;
                           const std::int64_t word = weights.source.empty() ? w : weights.source[w];
-                          entry->second[word].push_back(
+                          touches.element[word] = w;
+                          touches.of[word].push_back(
                               {static_cast<std::int32_t>(term.output),
                                static_cast<std::int32_t>(data == 0 ? term.first : term.second),
                                rescale_of(op.accumulation, term.channel)});
@@ -90,7 +93,7 @@ const WeightUpdate::Touches& WeightUpdate::touches_of(int stored, const Slice& s
         }
       },
       node.op);
-  return entry->second;
+  return touches;
 }
 
 const SliceChange& WeightUpdate::operator()(std::size_t index, const Block& golden,
@@ -107,17 +110,15 @@ const SliceChange& WeightUpdate::operator()(std::size_t index, const Block& gold
   const Word after = strike(fault.effect, before, site.bit);
   // A word stands for one number wherever it is read but for the scale of its channel, which all
   // its readers share.
-  std::int64_t element = site.index;
-  if (!weights.source.empty()) {
-    element = std::ranges::find(weights.source, site.index) - weights.source.begin();
-  }
+  const Touches& touches = touches_of(stored, slice);
+  const std::int64_t element = touches.element[site.index];
   const double change =
       read_element(graph, weights, element, after) - read_element(graph, weights, element, before);
   const float* x = golden.values[node.inputs[data].id].data();
   const int lanes = golden.lanes;
   std::vector<float> own(lanes);
   const std::vector<float> zero(lanes, 0.0F);
-  for (const Touch& touch : touches_of(stored, slice)[site.index]) {
+  for (const Touch& touch : touches.of[site.index]) {
     const auto step = static_cast<float>(touch.factor * change);
     for (int l = 0; l < lanes; ++l) own[l] = step * x[touch.data * lanes + l];
     add_difference(change_, touch.output, zero.data(), own.data(), 1, lanes);

@@ -58,7 +58,11 @@ class WeightUpdate {
     std::int32_t output = 0, data = 0;
     double factor = 1;
   };
-  using Touches = std::vector<std::vector<Touch>>;  ///< [element of a stored tensor]
+  /// What one stored tensor does, [word].
+  struct Touches {
+    std::vector<std::int64_t> element;  ///< of the weights, one that reads the word
+    std::vector<std::vector<Touch>> of;
+  };
 
   const Touches& touches_of(int stored, const Slice& slice);
 

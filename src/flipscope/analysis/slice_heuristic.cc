@@ -39,7 +39,7 @@ double cosine(const SampleChange& c) {
   const double faulty = c.golden_squared + 2 * c.along + c.squared;
   const double lengths = std::sqrt(c.golden_squared) * std::sqrt(std::max(faulty, 0.0));
   if (c.squared == 0) return 0;
-  return lengths > 0 ? std::max(0.0, 1 - (c.golden_squared + c.along) / lengths) : 1;
+  return lengths > 0 ? std::max(1 - (c.golden_squared + c.along) / lengths, 0.0) : 1;
 }
 
 /// Change of ‖y − c_k‖².
@@ -73,11 +73,12 @@ double nearest_other(const SampleChange& c, bool faulty) {
 double centroid_margin(const SampleChange& c) {
   const double own = root_change(c.distance[c.own], centroid_change(c, c.own));
   const double other = nearest_other(c, true) - nearest_other(c, false);
-  return std::max(0.0, own - other);
+  return std::max(own - other, 0.0);  // In this order NaN stays NaN.
 }
 
 double nearest_centroid(const SampleChange& c) {
   int before = 0, after = 0;
+  if (std::isnan(centroid_change(c, 0))) return 1;
   for (int k = 1; k < c.to_centroid.size; ++k) {
     if (c.distance[k] < c.distance[before]) before = k;
     if (c.distance[k] + centroid_change(c, k) < c.distance[after] + centroid_change(c, after)) {

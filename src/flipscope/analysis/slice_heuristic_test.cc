@@ -96,6 +96,17 @@ TEST_F(ByHand, NoChangeIsNothingAndNaNIsWorst) {
   none.on_axis = {zeros.data(), 1, 1};
   for (const Heuristic& heuristic : heuristics())
     EXPECT_EQ(heuristic.value(none), 0) << heuristic.name;
+  // A change beyond all numbers is no small one.
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  SampleChange endless = change;
+  endless.l1 = endless.squared = endless.largest = endless.gradient = kInfinity;
+  endless.along = std::numeric_limits<double>::quiet_NaN();
+  const std::array<float, 2> beyond{-kInfinity, kInfinity};
+  endless.to_centroid = endless.read_out = endless.jacobian = {beyond.data(), 2, 1};
+  endless.on_axis = {beyond.data(), 1, 1};
+  for (const Heuristic& heuristic : heuristics()) {
+    EXPECT_FALSE(heuristic.value(endless) == 0) << heuristic.name;
+  }
   moved[0] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_EQ((*this)("jacobian-margin"), std::numeric_limits<double>::infinity());
 }
