@@ -16,7 +16,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// √(a + change) − √a without cancellation, for squared distances.
 double root_change(double a, double change) {
   const double before = std::sqrt(std::max(a, 0.0)), after = std::sqrt(std::max(a + change, 0.0));
-  return before + after > 0 ? change / (before + after) : 0;
+  return before + after == 0 ? 0 : change / (before + after);
 }
 
 double affected(const SampleChange& c) {
