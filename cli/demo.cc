@@ -1,6 +1,9 @@
 // flipscope demo: the whole way, on the networks that come with the program.
+#include <dlfcn.h>
+
 #include <chrono>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include "flipscope/numeric/error.h"
@@ -14,11 +17,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// The file that holds this code: the program, or the Python package's extension.
+fs::path program_file() {
+  static const char here = 0;
+  Dl_info object{};
+  if (dladdr(&here, &object) != 0 && std::string_view(object.dli_fname).ends_with(".so")) {
+    return object.dli_fname;
+  }
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error);
+}
+
 /// The folder with the example networks: in a folder above the program (a source tree), or in
 /// share/flipscope beside its bin (an installation).
 fs::path find_examples() {
   std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  const fs::path program = program_file();
   for (fs::path folder = program.parent_path(); !folder.empty(); folder = folder.parent_path()) {
     for (const char* name : {"examples", "share/flipscope/examples"}) {
       if (fs::exists(folder / name / "classifier.onnx", error)) return folder / name;

@@ -9,6 +9,12 @@ namespace flipscope::cli {
 /// Runs a command line without the program's name; gives its exit code.
 int execute(const std::vector<std::string>& words);
 
+/// The same for a whole process: mistakes become one line on standard error and their exit code.
+int run_program(const std::vector<std::string>& words);
+
+/// What a verb and the words after it ask for. Throws Error("[usage] …").
+Options parse_options(const std::vector<std::string>& words);
+
 void describe_info(Command& command, Options& options);
 int info(const Options& options);
 
@@ -35,6 +41,9 @@ int vulnerability(const Options& options);
 
 void describe_evaluate(Command& command, Options& options);
 int evaluate(const Options& options);
+
+void describe_slice(Command& command, Options& options);
+int slice(const Options& options);
 
 void describe_sample_size(Command& command, Options& options);
 int sample_size(const Options& options);

@@ -44,6 +44,9 @@ std::size_t parse_memory(const std::string& text);
 /// Throws Error where it is neither "exact" nor "fast".
 Arithmetic parse_arithmetic(const std::string& text);
 
+/// A score of outputs [sample][value] under one fault. Called by several threads at once.
+using ScoreFunction = std::function<double(const float* outputs, std::int64_t samples, int values)>;
+
 struct CampaignOptions {
   // What affects the result: the campaign's identity.
   std::string model;  ///< as load_model() takes it
@@ -56,6 +59,8 @@ struct CampaignOptions {
   /// See score/score.h. Empty: mse where there are targets or the model has one output, else
   /// mispredict.
   std::string score;
+  /// Computes the score "exec:NAME" in the place of a program; NAME stands for it in the identity.
+  ScoreFunction score_function;
   /// A condition on a sample's `delta` (its score minus its golden one) or `score`, which then says
   /// what is critical; with exec: on the fault's. Empty: a changed decision, where there is one
   /// (the score is one of decisions, or there are labels).

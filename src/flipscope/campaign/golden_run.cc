@@ -29,7 +29,7 @@ GoldenRun::GoldenRun(const Plan& plan, const Program& program, std::size_t memor
 
   const bool exec = plan.score().kind == ScoreSpec::Kind::exec;
   if (exec) {
-    exec_score_.emplace(plan.score().program, plan.samples(), plan.values());
+    exec_score_.emplace(plan.score().program, plan.samples(), plan.values(), plan.score_function());
   } else {
     scorer_.emplace(plan.score(), plan.samples(), plan.values(), plan.scorer_options());
   }

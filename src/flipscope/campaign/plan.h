@@ -46,6 +46,8 @@ class Plan {
   const FaultModel& fault_model() const { return fault_model_; }
   const Selection& selection() const { return *selection_; }
   const ScoreSpec& score() const { return score_; }
+  /// Empty: none was given.
+  const ScoreFunction& score_function() const { return options_.score_function; }
   const ScorerOptions& scorer_options() const { return scorer_options_; }
   const std::optional<Condition>& critical() const { return critical_; }
   bool has_decision() const { return has_decision_; }

@@ -207,12 +207,16 @@ int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source)
   }
   const bool as_codes = from.provenance && from.provenance->as_codes;
   const Encoding& encoding = stored.encoding;
+  // What a quantizer gave lies on its grid but for the rounding of its scale: the nearest code is
+  // meant, whatever the quantizer's own rounding is.
+  NumberFormat nearest = encoding.format;
+  nearest.rounding = Rounding::half_even;
   stored.words.reserve(reals.size());
   for (std::size_t i = 0; i < reals.size(); ++i) {
     const std::size_t channel = encoding.channel(static_cast<std::int64_t>(i), stored.shape);
     const double scale = as_codes ? 1.0 : encoding.scale[encoding.scale.size() == 1 ? 0 : channel];
     const double zero = encoding.zero_point[encoding.zero_point.size() == 1 ? 0 : channel];
-    stored.words.push_back(encode(encoding.format, reals[i] / scale + zero));
+    stored.words.push_back(encode(nearest, reals[i] / scale + zero));
   }
   bool identity = source.size() == reals.size();
   for (std::size_t i = 0; i < source.size() && identity; ++i) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
 
 #include "flipscope/model/file_bytes.h"
@@ -273,6 +274,30 @@ TEST(Onnx, qonnx_quantizer_per_channel) {
             "it is 2.5");
   EXPECT_EQ(error_of(quant(4, {1, 0}, "onnx.brevitas")),
             "[onnx] made.onnx: node \"y\" (Quant): scale must be positive, it holds 0");
+}
+
+TEST(Onnx, qonnx_weights_are_rounded_once) {
+  // 13.474 and −13.474 steps, whatever float32 makes of 13 and 14 of them.
+  OnnxAttribute mode;
+  mode.name = "rounding_mode";
+  mode.kind = OnnxAttribute::Kind::text;
+  const std::vector<OnnxInitializer> parameters = {
+      initializer("w", kFloat, {1, 2}, {0.44082287F, -0.44082287F}),
+      initializer("s", kFloat, {}, {0.032717027F}), initializer("z", kFloat, {}, {0}),
+      initializer("b", kFloat, {}, {6})};
+  const std::map<std::string, std::vector<Word>> codes = {{"CEIL", {14, 64 - 13}},
+                                                          {"FLOOR", {13, 64 - 14}},
+                                                          {"UP", {14, 64 - 14}},
+                                                          {"DOWN", {13, 64 - 13}}};
+  for (const auto& [rounding, words] : codes) {
+    mode.text = rounding;
+    const Graph graph = convert(
+        model_of({1, 1}, parameters,
+                 {node("Quant", {"w", "s", "z", "b"}, "q", {mode}, "qonnx.custom_op.general"),
+                  node("MatMul", {"x", "q"}, "y")}));
+    ASSERT_NE(stored(graph, "w"), nullptr);
+    EXPECT_EQ(stored(graph, "w")->words, words) << rounding;
+  }
 }
 
 TEST(Onnx, fixed_batch_becomes_one_even_in_reshape) {

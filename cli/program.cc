@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ constexpr Verb kVerbs[] = {
      "Estimates vulnerability factors of channels, layers and networks (DeepVigor+)",
      describe_vulnerability, vulnerability},
     {"evaluate", "Judges rankings by a campaign that ran every fault", describe_evaluate, evaluate},
+    {"slice", "Scores faults by heuristics on what they change at the end of their own layer",
+     describe_slice, slice},
     {"sample-size", "Says how many faults a statistical campaign needs", describe_sample_size,
      sample_size},
     {"protect", "Chooses the bits to triplicate under a budget, and measures what error is left",
@@ -70,6 +73,36 @@ std::string quoted(const std::string& word) {
   return text + "'";
 }
 
+const Verb& verb_named(const std::string& name) {
+  for (const Verb& verb : kVerbs) {
+    if (name == verb.name) return verb;
+  }
+  std::string verbs;
+  for (const Verb& verb : kVerbs)
+    verbs += fmt::format("{}{}", verbs.empty() ? "" : ", ", verb.name);
+  fail("usage", "there is no verb \"{}\"; the verbs are {}", name, verbs);
+}
+
+/// The words after the verb's; nothing where help was asked for, which is printed.
+std::optional<Options> read_options(const Verb& verb, const std::vector<std::string>& words) {
+  std::vector<std::string> known;
+  for (const Verb& other : kVerbs) {
+    Options unused;
+    Command command(other);
+    other.describe(command, unused);
+    const std::vector<std::string> names = command.option_names();
+    known.insert(known.end(), names.begin(), names.end());
+  }
+  Options options;
+  options.command = "flipscope";
+  for (const std::string& word : words) options.command += " " + quoted(word);
+  Command command(verb);
+  verb.describe(command, options);
+  if (command.parse({words.begin() + 1, words.end()}, known)) return options;
+  print(command.help());
+  return {};
+}
+
 }  // namespace
 
 int execute(const std::vector<std::string>& words) {
@@ -81,48 +114,29 @@ int execute(const std::vector<std::string>& words) {
     print("flipscope " FLIPSCOPE_VERSION "\n");
     return 0;
   }
-  for (const Verb& verb : kVerbs) {
-    if (words[0] != verb.name) continue;
-    std::vector<std::string> known;
-    for (const Verb& other : kVerbs) {
-      Options unused;
-      Command command(other);
-      other.describe(command, unused);
-      const std::vector<std::string> names = command.option_names();
-      known.insert(known.end(), names.begin(), names.end());
-    }
-    Options options;
-    options.command = "flipscope";
-    for (const std::string& word : words) options.command += " " + quoted(word);
-    Command command(verb);
-    verb.describe(command, options);
-    if (!command.parse({words.begin() + 1, words.end()}, known)) {
-      print(command.help());
-      return 0;
-    }
-    return verb.run(options);
-  }
-  std::string verbs;
-  for (const Verb& verb : kVerbs)
-    verbs += fmt::format("{}{}", verbs.empty() ? "" : ", ", verb.name);
-  fail("usage", "there is no verb \"{}\"; the verbs are {}", words[0], verbs);
+  const Verb& verb = verb_named(words[0]);
+  const std::optional<Options> options = read_options(verb, words);
+  return options ? verb.run(*options) : 0;
 }
 
-}  // namespace flipscope::cli
+Options parse_options(const std::vector<std::string>& words) {
+  const std::optional<Options> options = read_options(verb_named(words.at(0)), words);
+  if (!options) fail("usage", "--help is for the command line");
+  return *options;
+}
 
-int main(int argc, char** argv) {
-  using namespace flipscope;
+int run_program(const std::vector<std::string>& words) {
   const auto complain = [](const char* text) {
     std::string line = text;
     for (char& c : line) {
       if (c == '\n') c = ' ';
     }
     std::fprintf(stderr, "flipscope: %s\n", line.c_str());
-    return cli::kBadInput;
+    return kBadInput;
   };
   try {
-    const int code = cli::execute({argv + (argc > 0), argv + argc});
-    cli::finish_output();
+    const int code = execute(words);
+    finish_output();
     return code;
   } catch (const VerificationError& error) {
     complain(error.what());
@@ -135,3 +149,5 @@ int main(int argc, char** argv) {
     return complain((std::string("[internal] ") + error.what()).c_str());
   }
 }
+
+}  // namespace flipscope::cli

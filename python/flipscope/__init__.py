@@ -1,0 +1,25 @@
+"""Flipscope says which bits of a trained neural network matter.
+
+    import flipscope
+    model = flipscope.Model("model.onnx")
+    store = flipscope.inject(model, inputs, store="run.db", labels=labels)
+    pandas.DataFrame(store.rates("layer"))
+
+Verbs and options have the names of the command line (`flipscope VERB --help`), with `_` for `-`, and `in_`
+for `--in`. Samples are arrays or file names. Mistakes raise `Error` with the command line's one line.
+"""
+
+from flipscope._core import Error, VerificationError, __version__
+from flipscope.fault import Fault
+from flipscope.frameworks import from_brevitas, from_keras, from_onnx, from_torch
+from flipscope.masks import masks
+from flipscope.model import Model
+from flipscope.store import Store, merge
+from flipscope.table import Table
+from flipscope.verbs import Page, Ranking, Run, bench, evaluate, info, inject, rank, report, run, sample_size, trace, verb
+
+__all__ = [
+    "Error", "Fault", "Model", "Page", "Ranking", "Run", "Store", "Table", "VerificationError", "__version__",
+    "bench", "evaluate", "from_brevitas", "from_keras", "from_onnx", "from_torch", "info", "inject",
+    "masks", "merge", "rank", "report", "run", "sample_size", "trace", "verb",
+]

@@ -1,0 +1,66 @@
+"""Live models of other frameworks."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from flipscope import session
+from flipscope._core import Error
+from flipscope.model import Model
+
+
+def from_onnx(model: Any) -> Model:
+    """Of the bytes of a model, an onnx.ModelProto, or a file name."""
+    if isinstance(model, str) or hasattr(model, "__fspath__"):
+        return Model(model)
+    data = model if isinstance(model, (bytes, bytearray, memoryview)) else model.SerializeToString()
+    return Model(session.bytes_file(bytes(data), ".onnx"))
+
+
+def from_keras(model: Any) -> Model:
+    """Of a Keras or QKeras model, through its configuration (JSON) and its weights (HDF5)."""
+    path = session.new_path("model.h5")
+    try:
+        model.save(path, include_optimizer=False)
+    except TypeError:  # Keras 3 has no such option.
+        model.save(path)
+    return Model(path, live=model)
+
+
+def from_torch(module: Any, example: Any, **options: Any) -> Model:
+    """Of a torch.nn.Module, through ONNX export in evaluation mode; `example` is a batch (a tensor, or a tuple of
+    arguments). `options` go to torch.onnx.export. Weights keep the names and values of the module's state, and
+    batch normalization is not folded into them."""
+    import inspect
+    import io
+
+    import torch
+
+    file = io.BytesIO()
+    settings = {"opset_version": 17, "do_constant_folding": False, "input_names": ["input"],
+                "output_names": ["output"], "training": torch.onnx.TrainingMode.PRESERVE, **options}
+    if "dynamo" in inspect.signature(torch.onnx.export).parameters:
+        settings.setdefault("dynamo", False)
+    training = module.training
+    module.eval()
+    try:
+        torch.onnx.export(module, example, file, **settings)
+    finally:
+        module.train(training)
+    return from_onnx(file.getvalue())
+
+
+def from_brevitas(module: Any, example: Any) -> Model:
+    """Of a Brevitas module, through QONNX export; `example` is a batch."""
+    try:
+        from brevitas.export import export_qonnx
+    except ImportError:
+        raise Error("[brevitas] the package brevitas is not installed; pip install brevitas") from None
+    path = session.new_path("model.onnx")
+    module.eval()
+    export_qonnx(module, args=example, export_path=path)
+    with open(path, "rb") as file:
+        data = file.read()
+    os.remove(path)
+    return from_onnx(data)

@@ -1,0 +1,219 @@
+"""The verbs of the command line.
+
+`inject` runs in this process; the others run as `python -m flipscope VERB --json`, so that their output and their
+interruption are the command line's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, Callable, Union
+
+from flipscope import _core, session
+from flipscope.options import text_of, words
+from flipscope.progress import Progress, bar_for
+from flipscope.store import Store
+from flipscope.table import Table, read_csv
+
+Path = Union[str, os.PathLike]
+
+
+class Run(dict):
+    """What `run` says, as with --json; `outputs` is the array of outputs, samples first."""
+
+    outputs: Any
+
+
+class Ranking(Table):
+    """Columns rank, layer, tensor, index, bit, score; the bit to look at first is the first row.
+
+    `select=ranking.select(1000)` runs the first 1,000 of them."""
+
+    path: str  #: the ranking file
+    summary: dict  #: what `rank` says, as with --json
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def select(self, first: int | None = None) -> str:
+        return f"ranking:{self.path}" + ("" if first is None else f":{first}")
+
+
+def _relay(stream, lines: list[str], shown: bool) -> None:
+    """Passes progress on as it comes; keeps what is said."""
+    for line in stream:
+        lines.append(line.rstrip("\n"))
+        if shown and not line.startswith("flipscope: "):
+            print(line, end="", file=sys.stderr, flush=True)
+
+
+def _execute(command: list[str], progress: bool) -> str:
+    """Standard output of `flipscope …`. Raises Error, or KeyboardInterrupt at Ctrl-C."""
+    import signal
+    import subprocess
+    import threading
+
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    paths = [package] + [p for p in [os.environ.get("PYTHONPATH")] if p]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "flipscope", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, start_new_session=True)
+    said: list[str] = []
+    relay = threading.Thread(target=_relay, args=(child.stderr, said, progress), daemon=True)
+    relay.start()
+    try:
+        output = child.stdout.read()
+        code = child.wait()
+    except BaseException:
+        child.send_signal(signal.SIGINT)
+        child.wait()
+        raise
+    finally:
+        relay.join()
+        child.stdout.close()
+        child.stderr.close()
+    if code in (0, 1) and output:
+        return output
+    mistakes = [line.removeprefix("flipscope: ") for line in said if line.startswith("flipscope: ")]
+    raise _core.Error(mistakes[-1] if mistakes else f"[internal] flipscope {command[0]} ended with status {code}")
+
+
+def verb(name: str, *arguments: Any, progress: bool = True, **options: Any) -> dict:
+    """Any verb of the command line: its JSON as a dictionary. Arguments are models, stores or files."""
+    command = [name, *map(text_of, arguments), *words({**options, "json": True})]
+    return json.loads(_execute(command, progress))
+
+
+def info(model: Path, **options: Any) -> dict:
+    """Layers, shapes, formats, bits, proof of exactness, fault space.
+
+    Options: in_, layers, bits."""
+    return verb("info", model, **options)
+
+
+def run(model: Path, inputs: Any, **options: Any) -> Run:
+    """The golden run: outputs, accuracy or score, comparison with another framework's outputs.
+
+    Options: labels, targets, scale, mean, std, layout, first, skip; score, emd_cost, emd_cells,
+    count_only_correct; expect, tolerance; verify; threads, seed. For outputs alone, call the Model."""
+    import numpy
+
+    wanted = options.pop("outputs", None)
+    out = session.new_path("outputs.npy") if wanted is None else os.fspath(wanted)
+    result = Run(verb("run", model, inputs=inputs, outputs=out, **options))
+    result.outputs = numpy.load(out)
+    if wanted is None:
+        os.remove(out)
+        result.pop("outputs_file", None)
+    return result
+
+
+def _score_name(score: Callable) -> str:
+    """Names a callable in a campaign's identity: what it is called, and a digest of its code."""
+    import hashlib
+    import inspect
+
+    try:
+        code = inspect.getsource(score)
+    except (OSError, TypeError):
+        code = repr(getattr(getattr(score, "__code__", None), "co_code", type(score)))
+    name = getattr(score, "__qualname__", type(score).__qualname__)
+    return f"exec:python {name} {hashlib.blake2b(code.encode(), digest_size=8).hexdigest()}"
+
+
+def inject(model: Path, inputs: Any, store: Path, *, labels: Any = None, targets: Any = None,
+           score: str | Callable[[Any], float] | None = None, progress: bool | Progress = True,
+           **options: Any) -> Store:
+    """A fault-injection campaign; the same call again resumes what the store holds.
+
+    `inputs`, `labels`, `targets` are arrays (samples first) or file names. `score` is a name
+    of the command line's, or a callable that gives one number for outputs (float32 [sample, value], to be read
+    before it returns) under one fault; it is called by several threads, one at a time. A callable's name and
+    source are part of the campaign's identity.
+
+    `progress` is a callable progress(done, total, seconds), True for a bar, or False. Ctrl-C stops the campaign
+    and raises KeyboardInterrupt; what is done stands in the store.
+
+    Options: scale, mean, std, layout, first, skip; faults, select, protect, in_, layers, bits; emd_cost, emd_cells,
+    count_only_correct, critical, fail_if; shard, arithmetic, verify, memory, threads, seed.
+    """
+    function = score if callable(score) else None
+    command = ["inject", text_of(model), *words({
+        "inputs": inputs, "store": store, "labels": labels, "targets": targets,
+        "score": _score_name(function) if function else score, **options})]
+    report, end = bar_for(progress)
+    try:
+        summary = json.loads(_core.inject(command, report, function))
+    finally:
+        end()
+    return Store(store, last_run=summary)
+
+
+def rank(model: Path, inputs: Any = None, *, out: Path | None = None, **options: Any) -> Ranking:
+    """Bits in the order in which they should matter, by derivatives, without injecting.
+
+    Options: metric, variant, loss, top, probes; labels, targets, scale, mean, std, layout, first, skip; in_,
+    layers, bits; threads, seed."""
+    path = session.new_path("ranking.csv") if out is None else os.fspath(out)
+    summary = verb("rank", model, inputs=inputs, out=path, **options)
+    ranking = Ranking(read_csv(path))
+    ranking.path, ranking.summary = path, summary
+    return ranking
+
+
+def _listed(value: Any) -> list | None:
+    return list(value) if isinstance(value, (list, tuple)) else None if value is None else [value]
+
+
+def trace(model: Path, inputs: Any, **options: Any) -> dict:
+    """The loss's curvature: Hessian trace and largest eigenvalues of each layer.
+
+    Options: variant, loss, top, probes; labels, targets, scale, mean, std, layout, first, skip; in_, layers,
+    bits; threads, seed."""
+    return verb("trace", model, inputs=inputs, **options)
+
+
+def evaluate(store: Path, ranking: Any = None, **options: Any) -> dict:
+    """Judges rankings (one, or a list of them), and what other methods would find, by a store that holds every fault.
+
+    Options: against, sensitive, error, confidence, out, out_top, seed."""
+    return verb("evaluate", store, ranking=_listed(ranking), **options)
+
+
+class Page:
+    """A report's page: one HTML file that needs nothing else. A notebook shows it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def _repr_html_(self) -> str:
+        import html
+
+        with open(self.path, encoding="utf-8") as file:
+            page = html.escape(file.read(), quote=True)
+        return f'<iframe srcdoc="{page}" style="width: 100%; height: 720px; border: 0"></iframe>'
+
+
+def report(stores: Path | list[Path], *, ranking: Any = None, out: Path | None = None) -> Page:
+    """What one store says, or several compared, as a page; `ranking` (one, or a list) is judged by the first."""
+    several = isinstance(stores, (list, tuple))
+    path = session.new_path("report.html") if out is None else os.fspath(out)
+    verb("report", *(stores if several else [stores]), ranking=_listed(ranking), out=path)
+    return Page(path)
+
+
+def sample_size(model: Path, **options: Any) -> dict:
+    """Number of faults that a statistical campaign needs.
+
+    Options: method, error, confidence; in_, layers, bits."""
+    return verb("sample-size", model, **options)
+
+
+def bench(model: Path, **options: Any) -> dict:
+    """What a campaign will cost here, layer by layer, beside runs of the whole network."""
+    return verb("bench", model, **options)
