@@ -120,9 +120,15 @@ int demo(const Options& options) {
        with(classifier, "rank", {"--metric", "msb", "--out", file("msb.csv")})},
       {"and by what a flip should do to the loss.",
        with(classifier, "rank", {"--metric", "flip", "--out", file("flip.csv")})},
+      {"How soon do they find what matters, beside binary search and statistical sampling?",
+       {"evaluate", classifier_store, "--ranking", file("msb.csv") + "," + file("flip.csv"),
+        "--against", "binfi,statfi-aware", "--out", file("curves.csv"), "--out-top",
+        file("tops.csv")}},
       {"All of it on one page.",
        {"report", classifier_store, autoencoder_store, "--ranking",
-        file("msb.csv") + "," + file("flip.csv"), "--out", report}},
+        file("msb.csv") + "," + file("flip.csv") + "," + file("curves.csv") + "," +
+            file("tops.csv"),
+        "--out", report}},
   };
   const bool silent = options.json || options.quiet;
   for (const Step& step : steps) {

@@ -15,7 +15,7 @@ namespace {
 Graph load_differentiable(const Options& options) {
   if (options.campaign.samples.inputs.empty()) fail("usage", "derivatives need --inputs FILE");
   if (options.probes < 1) fail("usage", "--probes must be at least 1");
-  Graph graph = load_model(options.campaign.model);
+  Graph graph = load_model(options.campaign.model, options.campaign.variant);
   Objective::loss_input(graph, {});
   return graph;
 }

@@ -134,7 +134,7 @@ void describe_info(Command& command, Options& options) {
 }
 
 int info(const Options& options) {
-  const Graph graph = load_model(options.campaign.model);
+  const Graph graph = load_model(options.campaign.model, options.campaign.variant);
   const std::vector<ExactnessProof> proofs = prove_exactness(graph);
   const FaultSpace space(graph, options.campaign.space);
 

@@ -1,26 +1,13 @@
 // flipscope inject: a campaign, from its start or from where the store stands.
-#include <csignal>
 #include <cstdio>
 
 #include "flipscope/numeric/error.h"
+#include "stop_signal.h"
 #include "summary.h"
 #include "terminal.h"
 #include "verbs.h"
 
 namespace flipscope::cli {
-
-namespace {
-
-std::atomic<bool> stop{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-/// The first signal asks the campaign to stop after what it is at; the second one ends the program.
-extern "C" void ask_to_stop(int signal) {
-  stop.store(true);
-  std::signal(signal, SIG_DFL);
-}
-
-}  // namespace
 
 void describe_inject(Command& command, Options& options) {
   CampaignOptions& campaign = options.campaign;
@@ -79,11 +66,9 @@ int inject(const Options& options) {
     fail("usage", "inject needs --store FILE, the file that keeps the campaign");
   }
   if (options.campaign.samples.inputs.empty()) fail("usage", "inject needs --inputs FILE");
-  std::signal(SIGINT, ask_to_stop);
-  std::signal(SIGTERM, ask_to_stop);
   ProgressLine progress("faults", options.quiet);
   const CampaignSummary summary =
-      run_campaign(options.campaign, options.store, progress.callback(), stop);
+      run_campaign(options.campaign, options.store, progress.callback(), stop_signal());
   progress.clear();
 
   std::optional<bool> broken;

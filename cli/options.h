@@ -7,6 +7,7 @@
 
 #include "flipscope/campaign/campaign.h"
 #include "flipscope/campaign/export.h"
+#include "vulnerability_choice.h"
 
 namespace flipscope::cli {
 
@@ -42,8 +43,26 @@ struct Options {
   std::string out_top;
   std::string sensitive = "worse";
 
+  // report
+  std::string vulnerability_folder;
+  std::vector<std::string> slices;
+
+  // vulnerability
+  VulnerabilityChoice vulnerability;
+
   // sample-size
   std::string method = "layer";
+
+  // protect
+  std::vector<std::string> budgets;
+  std::string protection_cost = "2,0.6";
+  std::string trial;  ///< fault model of the trials; empty: none
+  std::uint64_t trials = 1000;
+  std::string to = "csv";
+
+  // compare
+  std::string costs;
+  double residual = 0.1;
 
   // bench
   std::uint64_t faults_per_layer = 1000;

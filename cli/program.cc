@@ -29,9 +29,16 @@ constexpr Verb kVerbs[] = {
     {"rank", "Ranks bits by derivatives of a loss, without injecting", describe_rank, rank},
     {"trace", "Shows the loss's curvature: Hessian trace and largest eigenvalues of each layer",
      describe_trace, trace},
+    {"vulnerability",
+     "Estimates vulnerability factors of channels, layers and networks (DeepVigor+)",
+     describe_vulnerability, vulnerability},
     {"evaluate", "Judges rankings by a campaign that ran every fault", describe_evaluate, evaluate},
     {"sample-size", "Says how many faults a statistical campaign needs", describe_sample_size,
      sample_size},
+    {"protect", "Chooses the bits to triplicate under a budget, and measures what error is left",
+     describe_protect, protect},
+    {"compare", "Sets campaigns of several networks side by side: size, score, cost of protection",
+     describe_compare, compare},
     {"bench",
      "Measures what a campaign will cost here, layer by layer, beside runs of the whole network",
      describe_bench, bench},
@@ -47,7 +54,7 @@ std::string overview() {
   std::string text =
       "Flipscope says which bits of a neural network matter: it flips stored bits and shows what "
       "each\nflip does to the outputs.\n\nUsage: flipscope VERB [arguments] [options]\n\nVerbs:\n";
-  for (const Verb& verb : kVerbs) text += fmt::format("  {:<13}{}\n", verb.name, verb.summary);
+  for (const Verb& verb : kVerbs) text += fmt::format("  {:<15}{}\n", verb.name, verb.summary);
   return text +
          "\nflipscope VERB --help lists a verb's options with an example; flipscope --version.\n"
          "Exit code: 0 done, 1 the check that was asked for does not hold, 2 bad usage or bad "

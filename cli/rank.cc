@@ -3,11 +3,14 @@
 #include "flipscope/campaign/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
+#include "rank_vulnerability.h"
 #include "verbs.h"
 
 namespace flipscope::cli {
 
 namespace {
+
+constexpr const char* kVulnerability = "vulnerability";
 
 /// About how many steps a metric takes: gradients and Hessian products, or blocks of samples.
 std::uint64_t expected_steps(const RankOptions& options, const FaultSpace& space,
@@ -40,6 +43,30 @@ void write_ranking(const FaultSpace& space, const Ranking& ranking, const std::s
   file.finish();
 }
 
+/// --metric vulnerability needs no derivatives.
+int rank_vulnerable(const Options& options) {
+  const std::optional<VulnerabilityRanking> found = rank_by_vulnerability(options);
+  if (!found) {
+    std::fprintf(stderr, "flipscope: [rank] interrupted; nothing is written\n");
+    return 3;
+  }
+  write_ranking(found->space, found->ranking, options.out);
+  if (options.json) {
+    print(text(Json::Object{{"model", options.campaign.model},
+                            {"metric", options.metric},
+                            {"samples", found->samples},
+                            {"bits", found->ranking.size()},
+                            {"seconds", found->seconds},
+                            {"out", options.out}}));
+  } else if (!options.quiet && !options.out.empty()) {
+    print(fmt::format("{}: {} bits by {} ({} samples), in {}\n", options.out,
+                      grouped(found->ranking.size()), options.metric,
+                      grouped(static_cast<std::uint64_t>(found->samples)),
+                      duration(found->seconds)));
+  }
+  return 0;
+}
+
 }  // namespace
 
 void describe_rank(Command& command, Options& options) {
@@ -51,12 +78,13 @@ void describe_rank(Command& command, Options& options) {
   command.option(
       "metric", "METRIC",
       [&](const std::string& text) {
-        parse_metric(text);
+        if (text != kVulnerability) parse_metric(text);
         options.metric = text;
       },
       "random, msb (highest bits first), gradient, taylor, hessian (default), inflection (how far "
       "above the lowest bit that matters in its word), trace (of the "
-      "Hessian with the bit flipped), flip (how far this flip should move the outputs).");
+      "Hessian with the bit flipped), flip (how far this flip should move the outputs), "
+      "vulnerability (by the errors that change decisions, see the verb of that name).");
   command.option(
       "variant", "VARIANT",
       [&](const std::string& text) {
@@ -74,6 +102,7 @@ void describe_rank(Command& command, Options& options) {
 
 int rank(const Options& options) {
   if (options.json && options.out.empty()) fail("usage", "--json needs --out FILE.csv");
+  if (options.metric == kVulnerability) return rank_vulnerable(options);
   if (options.top < 1 && parse_metric(options.metric) == Metric::hessian) {
     fail("usage", "--metric hessian needs --top of at least 1");
   }

@@ -14,8 +14,15 @@ void describe_report(Command& command, Options& options) {
   command.heading("Arguments");
   command.arguments("STORE", options.stores, "Campaigns' files; several are compared.");
   command.heading("What goes in");
-  command.option("ranking", "FILE,...", options.rankings,
-                 "Rankings, fault lists, or curves of evaluate --out, judged by the first store.");
+  command.option(
+      "ranking", "FILE,...", options.rankings,
+      "Rankings and fault lists, judged by the first store; curves of evaluate --out and "
+      "--out-top, as they are.");
+  command.option("vulnerability", "FOLDER", options.vulnerability_folder,
+                 "What vulnerability --out wrote.");
+  command.option("slice", "FILE,...", options.slices,
+                 "What slice --out and slice --scatter wrote; scores are compared with the first "
+                 "store.");
   command.heading("What to write");
   command.option(
       "format", "FORMAT",
@@ -41,7 +48,8 @@ int report(const Options& options) {
   if (format == "html" && options.out.empty()) {
     fail("usage", "report needs --out FILE.html, or --format md, csv or json");
   }
-  const Report made = make_report({options.stores, options.rankings});
+  const Report made =
+      make_report({options.stores, options.rankings, options.vulnerability_folder, options.slices});
   const std::string text = format == "html"  ? html(made)
                            : format == "md"  ? markdown(made)
                            : format == "csv" ? csv(made)

@@ -59,12 +59,13 @@ class Report(Case):
 
     def test_rankings_and_several_stores(self):
         self.good("rank", CLASSIFIER, *SAMPLES, "--first", 100, "--bits", "3-5", "--metric", "msb", "--out", "msb.csv")
-        self.good("evaluate", "run.db", "--ranking", "msb.csv", "--out", "curves.csv", "--quiet")
+        self.good("evaluate", "run.db", "--ranking", "msb.csv", "--against", "binfi", "--out", "curves.csv",
+                  "--out-top", "tops.csv", "--quiet")
         self.inject("part.db", "--first", 100, "--select", "random:50")
-        report = json.loads(self.good("report", "run.db", "part.db", "--ranking", "msb.csv,curves.csv", "--json"))
+        report = json.loads(self.good("report", "run.db", "part.db", "--ranking", "msb.csv,curves.csv,tops.csv", "--json"))
         self.assertEqual([c["name"] for c in report["campaigns"]], ["classifier · run", "classifier · part"])
         names = [r["name"] for r in report["campaigns"][0]["rankings"]]
-        self.assertEqual(names, ["msb", "msb.csv", "(best possible)"])
+        self.assertEqual(names, ["msb", "binfi", "binfi+implied", "(best possible)"])
         judged = json.loads(self.good("evaluate", "run.db", "--ranking", "msb.csv", "--json"))["rankings"][0]
         self.assertEqual(report["campaigns"][0]["rankings"][0]["area"], judged["area"])
         part = report["campaigns"][1]

@@ -119,7 +119,7 @@ void describe_run(Command& command, Options& options) {
 int run(const Options& options) {
   const CampaignOptions& campaign = options.campaign;
   if (campaign.samples.inputs.empty()) fail("usage", "run needs --inputs FILE");
-  const Graph graph = load_model(campaign.model);
+  const Graph graph = load_model(campaign.model, campaign.variant);
   const Shape& in = graph.values[static_cast<std::size_t>(graph.inputs.front())].shape;
   const Shape& out = graph.values[static_cast<std::size_t>(graph.outputs.front())].shape;
   const Samples samples = load_samples(campaign.samples, in, graph.layout);

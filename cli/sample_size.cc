@@ -68,7 +68,7 @@ std::vector<NetworkNeed> needs(const Options& options, SamplingMethod method) {
     }
     return all;
   }
-  const Graph graph = load_model(campaign.model);
+  const Graph graph = load_model(campaign.model, campaign.variant);
   const FaultSpace space(graph, campaign.space);
   BitDistances distances;
   if (method == SamplingMethod::aware) distances = mean_distances(graph, space);

@@ -56,6 +56,11 @@ void describe_model(Command& command, Options& options) {
   command.argument("MODEL", options.campaign.model,
                    "model.onnx (float, QONNX, QDQ), model.h5 (Keras, QKeras), "
                    "config.json:weights.hdf5, or A+B: A's output feeds B.");
+  command.option("requantize", "GLOB=fixed:B,I", options.campaign.variant.requantize,
+                 "The weights of layers that match in fixed point: B bits, I of them (with the "
+                 "sign's) before the point; several between commas.");
+  command.option("prune", "SHARE", options.campaign.variant.prune,
+                 "This share of every layer's weights, the smallest, becomes 0.");
 }
 
 void describe_samples(Command& command, Options& options) {

@@ -36,11 +36,20 @@ int rank(const Options& options);
 void describe_trace(Command& command, Options& options);
 int trace(const Options& options);
 
+void describe_vulnerability(Command& command, Options& options);
+int vulnerability(const Options& options);
+
 void describe_evaluate(Command& command, Options& options);
 int evaluate(const Options& options);
 
 void describe_sample_size(Command& command, Options& options);
 int sample_size(const Options& options);
+
+void describe_protect(Command& command, Options& options);
+int protect(const Options& options);
+
+void describe_compare(Command& command, Options& options);
+int compare(const Options& options);
 
 void describe_bench(Command& command, Options& options);
 int bench(const Options& options);

@@ -66,7 +66,7 @@ export class Faults {
     const harmful = [];
     this.total = 0;
     for (let r = 0; r < rows; ++r) if (this.harm[r] > 0) harmful.push(r);
-    this.worst = Uint32Array.from(harmful).sort((a, b) => this.harm[b] - this.harm[a] || a - b);
+    this.worst = byHarm(harmful, this.harm, campaign);
     for (const r of this.worst) this.total += this.harm[r];
   }
 
@@ -97,6 +97,14 @@ export class Faults {
 }
 
 const quoted = (text) => (/[",]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
+
+/** Rows, the most harmful first, ties ascending. Counts of samples sort as numbers, without a comparator. */
+function byHarm(rows, harm, { by_decision, samples }) {
+  const ROWS = 2 ** 32;
+  if (!by_decision || samples >= 2 ** 20) return Uint32Array.from(rows).sort((a, b) => harm[b] - harm[a] || a - b);
+  const keys = Float64Array.from(rows, (r) => (samples - Math.round(harm[r] * samples)) * ROWS + r).sort();
+  return Uint32Array.from(keys, (key) => key % ROWS);
+}
 
 /** Columns in order of target, index and bit. */
 function sorted(columns, rows) {

@@ -5,7 +5,7 @@ export const grouped = (n) => Math.round(n).toLocaleString("en-US");
 export function percent(share) {
   const value = 100 * share;
   if (value === 0) return "0%";
-  if (Math.abs(value) >= 10) return `${value.toFixed(1)}%`;
+  if (Math.abs(value) >= 9.995) return `${value.toFixed(1)}%`;
   if (Math.abs(value) >= 1) return `${value.toFixed(2)}%`;
   return `${Number(value.toPrecision(2))}%`;
 }

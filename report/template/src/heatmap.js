@@ -60,7 +60,7 @@ export class HeatMap {
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
-  setTheme() { this.ramp.setTheme(); this.drawLegend(); this.draw(); }
+  setTheme() { this.ramp.setTheme(); this.drawLegend(); this.drawNow(); }
 
   drawLegend() {
     const { least, most } = this.ramp;

@@ -7,7 +7,9 @@ import { grouped, harm, layerName, percent, positionName, rate } from "./format.
 import { HeatMap } from "./heatmap.js";
 import { protection } from "./protect.js";
 import { rankings } from "./rankings.js";
+import { slices } from "./slices.js";
 import { glossary, term, watchTerms } from "./terms.js";
+import { vulnerability } from "./vulnerability.js";
 import { factTable, workFigure } from "./work.js";
 import { WorstTable } from "./worst.js";
 
@@ -51,6 +53,9 @@ async function sections(campaign, number) {
   const result = [answerSection(campaign)];
   if (campaign.layers.length) result.push(section("where", "Where the harm is", outcomeFigures(campaign)));
   if (campaign.rankings.length) result.push(section("rankings", "Rankings against the truth", rankings(campaign)));
+  if (number === 0 && report.vulnerability) result.push(section("vulnerability", "Vulnerability factors", vulnerability(report.vulnerability)));
+  const { pictures, scores } = report.slices;
+  if (number === 0 && pictures.length + scores.length) result.push(section("slices", "Slices", slices(report.slices, campaign)));
   if (campaign.work && campaign.work.whole < campaign.work.pairs) result.push(section("work", "How the time was saved", workFigure(campaign.work)));
   result.push(section("run", "What was run", factTable(campaign)), section("words", "Words", glossary()));
   return { result, number };
@@ -105,6 +110,7 @@ async function show(number, tabs) {
 
 const tabs = header(document.getElementById("main"), (i) => show(i, tabs));
 watchTerms();
+matchMedia("print").addEventListener("change", () => heatMap?.setTheme());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => heatMap?.setTheme());
 document.getElementById("bottom").prepend(h("p", `Written by flipscope ${report.flipscope}. Rates are means over faults, on these samples.`));
 show(0, tabs);

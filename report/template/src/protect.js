@@ -22,6 +22,8 @@ export function protection(campaign, faults) {
   for (let bits = 1; bits <= most; bits = Math.max(bits + 1, Math.floor(bits * 1.03))) points.push({ bits, left: left[bits] });
   points.push({ bits: most, left: left[most] });
 
+  const cost = h("input", { type: "number", min: 0, step: 0.1, value: 2.6, "aria-label": "Area that protecting a bit adds, in registers" });
+  const area = (bits) => (bits * Math.max(0, Number(cost.value) || 0)) / campaign.fault_space;
   const sentence = h("p.answer", { role: "status" });
   const amount = h("input", { type: "number", min: 1, max: most, value: chosen, "aria-label": "Bits to protect" });
   const steps = 400, bitsAt = (step) => Math.max(1, Math.round(most ** (step / steps)));
@@ -48,10 +50,10 @@ export function protection(campaign, faults) {
         Plot.lineY(points, { x: "bits", y: "left", stroke: "var(--critical)", strokeWidth: 2.5 }),
         Plot.ruleX([chosen], { stroke: "currentColor", strokeDasharray: "4 3" }),
         Plot.dot([chosen], { x: (d) => d, y: (d) => left[d], r: 6, fill: "var(--surface)", stroke: "currentColor", strokeWidth: 2 }),
-        Plot.tip(points, Plot.pointerX({ x: "bits", y: "left", title: (d) => `${grouped(d.bits)} bits (${percent(d.bits / faults.rows)} of those run)\n${percent(d.left)} of the harm left` })),
+        Plot.tip(points, Plot.pointerX({ x: "bits", y: "left", title: (d) => `${grouped(d.bits)} bits (${percent(d.bits / faults.rows)} of those run)\n${percent(d.left)} of the harm left\n${percent(area(d.bits))} more area` })),
       ],
     }),
-    rows: () => points,
+    rows: () => points.map((d) => ({ ...d, area: area(d.bits) })),
   });
   const where = figure({
     title: "Where the protected bits lie",
@@ -75,14 +77,15 @@ export function protection(campaign, faults) {
     if (from !== amount) amount.value = chosen;
     if (from !== slider) slider.value = Math.round((steps * Math.log(chosen)) / Math.log(Math.max(2, most)));
     slider.setAttribute("aria-valuetext", `${grouped(chosen)} bits, ${percent(left[chosen])} of the harm left`);
-    sentence.replaceChildren("Protecting the ", h("b", grouped(chosen)), ` worst bits (${percent(chosen / faults.rows)} of those ${campaign.exhaustive ? "in the fault space" : "run"}) leaves `, h("b", percent(left[chosen])), ` of ${campaign.exhaustive ? "the harm" : "the harm of the faults that were run"}.`);
+    sentence.replaceChildren("Protecting the ", h("b", grouped(chosen)), ` worst bits (${percent(chosen / faults.rows)} of those ${campaign.exhaustive ? "in the fault space" : "run"}) leaves `, h("b", percent(left[chosen])), ` of ${campaign.exhaustive ? "the harm" : "the harm of the faults that were run"}, and adds `, h("b", percent(area(chosen))), " to the ", term("area"), " of the registers.");
     curve.redraw();
     where.redraw();
   };
+  cost.addEventListener("input", () => choose(chosen));
   amount.addEventListener("input", () => choose(Number(amount.value), amount));
   slider.addEventListener("input", () => choose(bitsAt(Number(slider.value)), slider));
   const list = () => faults.list(faults.worst.subarray(0, chosen));
-  const controls = h("div.toolbar.choose", h("label", "Protect ", amount, " bits"), slider,
+  const controls = h("div.toolbar.choose", h("label", "Protect ", amount, " bits"), slider, h("label", "at ", cost, " registers each"),
     h("div.buttons", h("button", { type: "button", onclick: () => copy(list(), "Fault list") }, "Copy them"),
       h("button", { type: "button", onclick: () => download("protect.csv", "text/csv", list()) }, "For --protect")));
   choose(chosen);

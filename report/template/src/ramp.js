@@ -5,6 +5,7 @@ const DARK = [[62, 38, 26], [122, 58, 22], [196, 92, 20], [255, 150, 62], [255, 
 const STEPS = 255;
 
 export const isDark = () => {
+  if (matchMedia("print").matches) return false;
   const theme = document.documentElement.dataset.theme;
   return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 };

@@ -9,6 +9,8 @@ import { term } from "./terms.js";
 const COLORS = ["var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)", "var(--c6)", "var(--c7)"];
 const DASHES = ["none", "7 3", "2 3", "9 3 2 3", "12 4", "4 2", "1 4"];
 
+const PERCENTS = [1, 5, 20];
+
 export function rankings(campaign) {
   const names = campaign.rankings.map(({ name }) => name);
   const color = (name) => (name === "(best possible)" ? "var(--muted)" : COLORS[names.indexOf(name) % COLORS.length]);
@@ -44,11 +46,27 @@ export function rankings(campaign) {
   } }, "Logarithmic");
   curves.querySelector(".buttons").append(toggle);
   curves.querySelector("figcaption").append(key);
+  const tops = campaign.rankings.flatMap(({ name, top }) => top.filter((reach) => reach.flips !== null).map((reach) => ({ ranking: name, ...reach })));
+  const topCurves = figure({
+    title: "Flips until all of the top bits are found", wide: true,
+    says: "Bits by |change of score|: how many flips a ranking needs until every bit of the top k% was flipped; the lower, the better. A curve ends where its ranking never finds them all.",
+    draw: (width) => plot({
+      width, height: Math.min(380, Math.max(280, width * 0.4)), marginLeft: 64, marginRight: 16, marginBottom: 38,
+      x: { label: "top k% →", domain: [0, 100], grid: true, ticks: 5, tickFormat: (d) => `${d}%` }, y: { label: "↑ flips", grid: true, ticks: 5, zero: true, tickFormat: grouped },
+      marks: [
+        ...names.map((name) => Plot.lineY(tops.filter((p) => p.ranking === name), { x: "percent", y: "flips", stroke: color(name), strokeWidth: 2.2, strokeDasharray: dash(name) })),
+        Plot.tip(tops, Plot.pointer({ x: "percent", y: "flips", title: (d) => `${d.ranking}\ntop ${d.percent}%: ${grouped(d.bits)} bits\nall found after ${grouped(d.flips)} flips` })),
+      ],
+    }),
+    rows: () => tops,
+  });
+  topCurves.querySelector("figcaption").append(key.cloneNode(true));
   const judged = campaign.rankings.filter((r) => r.spearman !== undefined);
+  const marks = (r) => PERCENTS.map((p) => r.top.find((reach) => reach.percent === p));
   const flips = (reach) => (reach.flips === null ? "never" : grouped(reach.flips));
   const table = h("div.scroll.wide", { tabindex: 0, role: "region", "aria-label": "Rankings judged" }, h("table.data",
-    h("thead", h("tr", h("th.left", "ranking"), h("th", term("Spearman's ρ")), h("th", term("area")), ...(judged[0]?.top ?? []).map(({ percent: p }) => h("th", `flips for the top ${p}%`)), h("th", "for 90% of sensitive bits"))),
+    h("thead", h("tr", h("th.left", "ranking"), h("th", term("Spearman's ρ")), h("th", term("found on average", "area")), ...PERCENTS.map((p) => h("th", `flips for the top ${p}%`)), h("th", "for 90% of sensitive bits"))),
     h("tbody", judged.map((r) => h("tr", h("td.left", r.name), h("td", r.spearman === null ? "" : r.spearman.toFixed(3)), h("td", r.area.toFixed(4)),
-      r.top.map((reach) => h("td", flips(reach))), h("td", flips({ flips: r.flips_to_90_percent_of_sensitive })))))));
-  return [curves, judged.length ? table : null];
+      marks(r).map((reach) => h("td", flips(reach))), h("td", flips({ flips: r.flips_to_90_percent_of_sensitive })))))));
+  return [curves, tops.length ? topCurves : null, judged.length ? table : null];
 }

@@ -21,12 +21,28 @@ const flipscope = (...words) => execFileSync(resolve(program), words, { encoding
 const CLASSIFIER = [join(examples, "classifier.onnx"), "--inputs", join(examples, "classifier_inputs.npy"), "--scale", "1/256", "--labels", join(examples, "classifier_labels.npy")];
 const AUTOENCODER = [join(examples, "autoencoder.onnx"), "--inputs", join(examples, "autoencoder_inputs.npy"), "--targets", "inputs", "--score", "mse"];
 
+/** Small tables as the analysing verbs write them. */
+function writeAnalyses() {
+  const write = (name, lines) => writeFileSync(at(name), `${lines.join("\n")}\n`);
+  mkdirSync(at("vulnerability"));
+  write("vulnerability/layers.csv", ["kind,layer,draw,channels,drawn,lvf,lower,upper,channels_needed,faults", "filters,conv1,0,8,4,0.03,0.01,0.05,8,9", "filters,conv2,0,12,12,0.01,0.01,0.01,1,9"]);
+  write("vulnerability/channels.csv", ["kind,layer,draw,channel,targets,cvf", "filters,conv1,0,2,1,0.04", "filters,conv2,0,0,1,0.01"]);
+  write("vulnerability/error_maps.csv", ["kind,layer,channel,element,vf,faults,undefined,+2^-1,+2^0,-2^-1,-2^0", "filters,conv1,2,,0.04,20,0,5,6,7,2", "filters,conv2,0,,0.01,9,0,1,2,3,3"]);
+  write("vulnerability/ranges.csv", ["kind,layer,channel,element,sample,up,down,large_up,large_down,undefined", "filters,conv1,2,,0,0.5,,0,0,0", "filters,conv1,2,,1,1,-0.5,0,0,0"]);
+  const rows = flipscope("export", at("classifier.db")).trim().split("\n").slice(1, 400).map((line) => line.split(","));
+  write("scores.csv", ["fault,layer,tensor,index,bit,slice,centroid:mean", ...rows.map((r) => `${r.slice(0, 5).join(",")},${r[1]},${0.1 + Math.abs(Number(r[14]))}`)]);
+  write("scatter.csv", ["slice,kind,fault,sample,class,x,y,variance_shown", ...["expected", "faulty"].flatMap((kind) => Array.from({ length: 20 }, (_, s) => `conv1,${kind},${kind === "faulty" ? 7 : ""},${s},${s % 3},${Math.cos(s)},${Math.sin(s)},0.5`)), "conv1,centroid,,,0,0,0,0.5"]);
+}
+
 function makeReports() {
   flipscope("inject", ...CLASSIFIER, "--first", "200", "--store", at("classifier.db"), "--quiet");
   flipscope("inject", ...AUTOENCODER, "--first", "20", "--layers", "encoder.*", "--select", "random:900", "--store", at("autoencoder.db"), "--quiet");
   flipscope("inject", ...CLASSIFIER, "--first", "20", "--faults", "multi:5", "--select", "random:50", "--store", at("trials.db"), "--quiet");
   for (const metric of ["msb", "random"]) flipscope("rank", ...CLASSIFIER, "--metric", metric, "--out", at(`${metric}.csv`), "--quiet");
-  flipscope("report", at("classifier.db"), at("autoencoder.db"), at("trials.db"), "--ranking", `${at("msb.csv")},${at("random.csv")}`, "--out", at("examples.html"));
+  flipscope("evaluate", at("classifier.db"), "--against", "binfi", "--out", at("curves.csv"), "--out-top", at("tops.csv"), "--quiet");
+  writeAnalyses();
+  flipscope("report", at("classifier.db"), at("autoencoder.db"), at("trials.db"), "--ranking", ["msb", "random", "curves", "tops"].map((name) => at(`${name}.csv`)).join(","),
+            "--vulnerability", at("vulnerability"), "--slice", `${at("scores.csv")},${at("scatter.csv")}`, "--out", at("examples.html"));
   const reports = ["examples.html"];
   if (data) {
     const cifar = join(data, "cifar10/test_batch_first1017.bin");
@@ -159,6 +175,11 @@ const tests = {
       await page.$eval("#protect input[type=number]", (input, value) => { input.value = value; input.dispatchEvent(new Event("input")); }, bits);
       assert.ok(Math.abs(await left() - expected) < 0.0006, `${bits} bits`);
     }
+    await page.$eval("#protect input[type=number]", (input) => { input.value = 100; input.dispatchEvent(new Event("input")); });
+    const added = () => page.$$eval("#protect .answer b", (all) => all[2].textContent);
+    assert.equal(await added(), `${((260 / 8856) * 100).toFixed(2)}%`);
+    await page.$$eval("#protect input[type=number]", (all) => { all[1].value = 1; all[1].dispatchEvent(new Event("input")); });
+    assert.equal(await added(), `${((100 / 8856) * 100).toFixed(2)}%`);
     await page.$eval("#protect input[type=range]", (input) => { input.value = 0; input.dispatchEvent(new Event("input")); });
     assert.equal(await text(page, "#protect .answer b"), "1");
     await page.$eval("#protect input[type=number]", (input) => { input.value = 5; input.dispatchEvent(new Event("input")); });
@@ -193,6 +214,19 @@ const tests = {
     }
     await click(page, "#where figure", "Table");
     assert.ok(await page.$("#where figure table"));
+    await page.finish();
+  },
+
+  async "rankings, vulnerability factors and slices are there"() {
+    const page = await open("examples.html");
+    assert.deepEqual(await page.$$eval("#rankings figure:first-of-type .key li", (all) => all.map((li) => li.textContent)), ["msb", "random", "binfi", "binfi+implied", "(best possible)"]);
+    assert.equal(await page.$$eval("#rankings tbody tr", (all) => all.length), 3);
+    assert.match(await page.$eval("#vulnerability .plot", (plot) => plot.getAttribute("aria-label")), /conv1 3\.00% \(1\.00% to 5\.00%\); conv2 1\.00%; MVF 2\.00%/);
+    await page.select("#vulnerability select", "1");
+    await click(page, "#vulnerability figure:last-of-type", "CSV");
+    assert.equal(await offered(page), "error,value,faults,vulnerable\n−2^0,-1,3,0\n−2^−1,-0.5,3,0\n+2^−1,0.5,1,0\n+2^0,1,2,0\n");
+    assert.match(await text(page, "#slices"), /ρ.* 1 over 399 faults/);
+    assert.equal(await page.$$eval("#slices option", (all) => all.length), 2);
     await page.finish();
   },
 

@@ -57,6 +57,8 @@ CampaignRecord record_of(const Plan& plan, const CampaignOptions& options) {
       {"emd-cost", options.emd_cost},
       {"emd-cells", options.emd_cells},
       {"protect", options.protect},
+      {"requantize", options.variant.requantize},
+      {"prune", fmt::format("{}", options.variant.prune)},
   };
   return record;
 }

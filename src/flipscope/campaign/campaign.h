@@ -15,6 +15,7 @@
 #include "flipscope/fault/fault_space.h"
 #include "flipscope/fault/selection.h"
 #include "flipscope/model/samples.h"
+#include "flipscope/model/variant.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/interval.h"
 #include "flipscope/score/condition.h"
@@ -49,6 +50,7 @@ using ScoreFunction = std::function<double(const float* outputs, std::int64_t sa
 struct CampaignOptions {
   // What affects the result: the campaign's identity.
   std::string model;  ///< as load_model() takes it
+  Variant variant;
   SampleOptions samples;
   FaultSpaceOptions space;
   std::string faults = "bit-flip";    ///< fault model: see fault/fault_model.h

@@ -59,7 +59,8 @@ std::string file_digest(const std::string& file) {
 }  // namespace
 
 Plan::Plan(const CampaignOptions& options)
-    : Plan(options, load_model(options.model), {}, model_identity(options.model)) {}
+    : Plan(options, load_model(options.model, options.variant), {}, model_identity(options.model)) {
+}
 
 Plan::Plan(const CampaignOptions& options, Graph graph, Samples samples,
            const std::string& model_digest)
@@ -187,6 +188,9 @@ void Plan::describe(const std::string& model_digest) {
       {"arithmetic", options_.arithmetic == Arithmetic::exact ? "exact" : "fast"},
       {"seed", std::to_string(options_.seed)},
   };
+  const Variant& variant = options_.variant;
+  if (!variant.requantize.empty()) fields_["requantize"] = variant.requantize;
+  if (variant.prune != 0) fields_["prune"] = fmt::format("{}", variant.prune);
 }
 
 std::string Plan::identity() const {
@@ -227,7 +231,7 @@ std::optional<StoredChange> Plan::stored_change(std::uint64_t row) const {
 std::uint64_t Plan::chunk_rows() const {
   constexpr double kMultiplyAdds = 5e12;  // Of full runs; differences take a minute of two cores.
   constexpr double kLeaves = 4e6;         // 100 MB of results by fault and block.
-  constexpr double kSites = 4e6;          // 64 MB of sites.
+  constexpr double kSites = 1e6;          // A thousand trials of a thousand bits: minutes.
   constexpr double kOutputs = 64e6;       // 256 MB of outputs, which exec keeps.
   const double samples = static_cast<double>(samples_.count);
   // The more faults, the more of them give a sample the same codes.

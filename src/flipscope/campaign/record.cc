@@ -17,6 +17,15 @@ std::string difference(const CampaignRecord& wanted, const CampaignRecord& held)
   // The first fields are the ones that a user is most likely to have changed.
   std::vector<std::string> names{"semantics", "model", "samples"};
   for (const auto& [name, value] : wanted.fields) names.push_back(name);
+  for (const char* name : {"requantize", "prune"}) {
+    const auto mine = wanted.fields.find(name), theirs = held.fields.find(name);
+    const auto text = [name](const auto& found, const auto& fields) {
+      return found == fields.end() ? fmt::format("no --{}", name)
+                                   : fmt::format("--{} '{}'", name, found->second);
+    };
+    const std::string one = text(mine, wanted.fields), other = text(theirs, held.fields);
+    if (one != other) return fmt::format("it has {}, not {}", other, one);
+  }
   for (const std::string& name : names) {
     const auto mine = wanted.fields.find(name);
     const auto theirs = held.fields.find(name);

@@ -60,6 +60,9 @@ Store Store::open_or_create(const std::string& path, const CampaignRecord& recor
     fail("store", "{} holds another campaign: {}; give --store another name", path,
          difference(record, store.record_));
   }
+  if (store.record_.chunk_rows != record.chunk_rows) {
+    fail("store", "{} was begun by another version of flipscope; give --store another name", path);
+  }
   return store;
 }
 

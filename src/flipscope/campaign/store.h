@@ -2,8 +2,8 @@
 //
 // One transaction writes one chunk of rows, so the file is complete after any interruption, and a
 // campaign resumes with the chunks that are missing. Tables: meta(key, value), target, chunk (those
-// that are done), fault (a row each), and session (the calls that ran them). NaN, which SQLite cannot hold as a number, is the text
-// 'nan'.
+// that are done), fault (a row each), and session (the calls that ran them). NaN, which SQLite
+// cannot hold as a number, is the text 'nan'.
 #pragma once
 
 #include <cstdint>

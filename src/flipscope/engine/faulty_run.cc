@@ -1,5 +1,7 @@
 #include "flipscope/engine/faulty_run.h"
 
+#include <algorithm>
+#include <cassert>
 #include <map>
 #include <utility>
 
@@ -10,9 +12,21 @@
 
 namespace flipscope {
 
+namespace {
+
+bool is_stored(Part part) {
+  return part == Part::weights || part == Part::biases || part == Part::normalization;
+}
+
+}  // namespace
+
 struct FaultyRun::State {
   State(const Program& program, const FaultSpace& fault_space, Method how)
-      : work(program), space(fault_space), method(how), stage_at(program.graph->nodes.size(), -1) {
+      : work(program),
+        space(fault_space),
+        method(how),
+        patches_of(program.graph->nodes.size()),
+        stage_at(program.graph->nodes.size(), -1) {
     for (std::size_t s = 0; s < program.stages->size(); ++s) {
       stage_at[(*program.stages)[s].nodes.front()] = static_cast<int>(s);
     }
@@ -20,13 +34,14 @@ struct FaultyRun::State {
 
   const float* run_to(int value, const Block& golden, const Fault& fault);
   void sort_sites(const Fault& fault);
+  void note_readers();
   void patch_constants(const Fault& fault);
   void strike_values(const Fault& fault, int value);
-  void pass_differences(const Fault& fault, const std::map<int, std::vector<int>>& struck);
-  void recompute(const Fault& fault, const std::map<int, std::vector<int>>& struck);
+  void pass_differences(const Fault& fault);
+  void recompute(const Fault& fault);
   void strike_operands(const Fault& fault, int node);
   /// Passes a whole stage where it can serve and nothing strikes or is wanted inside it.
-  void try_stage(std::size_t index, const std::map<int, std::vector<int>>& struck_by_node);
+  void try_stage(std::size_t index);
   /// A copy of a value as the run has it, whose elements may be struck and set back.
   AlignedVector<float>& operand_copy(int value);
   /// Elements of `constant` that read each word of its stored tensor, made when first needed.
@@ -35,7 +50,8 @@ struct FaultyRun::State {
   Workspace work;
   const FaultSpace& space;
   Method method;
-  std::map<int, std::vector<FaultSite>> stored_sites, value_sites, operand_sites;
+  std::map<int, std::vector<FaultSite>> value_sites, operand_sites;
+  std::vector<std::vector<int>> patches_of;  ///< [node] those that it reads
   std::map<int, std::vector<std::vector<std::int32_t>>> readers;
   struct OperandCopy {
     std::uint64_t serial = 0;  ///< of the block that it was made for
@@ -86,46 +102,51 @@ const std::vector<std::vector<std::int32_t>>& FaultyRun::State::elements_reading
 }
 
 void FaultyRun::State::sort_sites(const Fault& fault) {
-  stored_sites.clear();
   value_sites.clear();
   operand_sites.clear();
   for (const FaultSite& site : fault.sites) {
     const FaultTarget& target = space.targets()[site.target];
-    switch (target.part) {
-      case Part::activations:
-      case Part::inputs:
-        value_sites[target.id].push_back(site);
-        break;
-      case Part::operands:
-        operand_sites[target.id].push_back(site);
-        break;
-      default:
-        stored_sites[target.id].push_back(site);
-        break;
+    if (target.part == Part::activations || target.part == Part::inputs) {
+      value_sites[target.id].push_back(site);
+    } else if (target.part == Part::operands) {
+      operand_sites[target.id].push_back(site);
     }
   }
 }
 
 void FaultyRun::State::patch_constants(const Fault& fault) {
+  assert(std::ranges::is_sorted(fault.sites));  // Sites of one word stand side by side.
   const Graph& graph = work.graph();
-  for (const auto& [stored, sites] : stored_sites) {
-    std::map<std::int64_t, Word> words;
-    for (const FaultSite& site : sites) {
-      const Word golden = graph.stored[stored].words[site.index];
-      Word& word = words.try_emplace(site.index, golden).first->second;
-      word = strike(fault.effect, word, site.bit);
+  for (auto site = fault.sites.begin(); site != fault.sites.end();) {
+    const FaultTarget& target = space.targets()[site->target];
+    if (!is_stored(target.part)) {
+      ++site;
+      continue;
     }
-    for (int constant : work.program().readers_of_stored[stored]) {
+    const FaultSite first = *site;
+    Word word = graph.stored[target.id].words[first.index];
+    for (; site != fault.sites.end() && site->target == first.target && site->index == first.index;
+         ++site) {
+      word = strike(fault.effect, word, site->bit);
+    }
+    for (int constant : work.program().readers_of_stored[target.id]) {
       const Constant& reads = graph.constants[constant];
-      for (const auto& [index, word] : words) {
-        if (reads.source.empty()) {
-          work.patch(constant, index, read_element(graph, reads, index, word));
-          continue;
-        }
-        for (std::int32_t element : elements_reading(constant)[index]) {
-          work.patch(constant, element, read_element(graph, reads, element, word));
-        }
+      if (reads.source.empty()) {
+        work.patch(constant, first.index, read_element(graph, reads, first.index, word));
+        continue;
       }
+      for (std::int32_t element : elements_reading(constant)[first.index]) {
+        work.patch(constant, element, read_element(graph, reads, element, word));
+      }
+    }
+  }
+}
+
+void FaultyRun::State::note_readers() {
+  for (std::vector<int>& patches : patches_of) patches.clear();
+  for (std::size_t k = 0; k < work.patches().size(); ++k) {
+    for (int reader : work.program().readers_of_constant[work.patches()[k].constant]) {
+      patches_of[reader].push_back(static_cast<int>(k));
     }
   }
 }
@@ -215,49 +236,41 @@ AlignedVector<float>& FaultyRun::State::operand_copy(int value) {
   return copy.numbers;
 }
 
-void FaultyRun::State::try_stage(std::size_t index,
-                                 const std::map<int, std::vector<int>>& struck_by_node) {
+void FaultyRun::State::try_stage(std::size_t index) {
   const Stage& stage = (*work.program().stages)[index];
-  std::vector<int> struck;
+  std::vector<int> patches;
   for (int n : stage.nodes) {
     const int made = work.graph().nodes[n].output;
     const bool inside = made != stage.output;
     if (operand_sites.contains(n)) return;
     if (inside && (made == wanted || value_sites.contains(made))) return;
-    const auto own = struck_by_node.find(n);
-    if (own != struck_by_node.end()) {
-      struck.insert(struck.end(), own->second.begin(), own->second.end());
-    }
+    patches.insert(patches.end(), patches_of[n].begin(), patches_of[n].end());
   }
-  if (!pass_stage(work, index, struck)) return;
+  if (!pass_stage(work, index, patches)) return;
   for (int n : stage.nodes) passed[n] = true;
 }
 
-void FaultyRun::State::pass_differences(const Fault& fault,
-                                        const std::map<int, std::vector<int>>& struck) {
-  static const std::vector<int> kNone;
+void FaultyRun::State::pass_differences(const Fault& fault) {
   const Graph& graph = work.graph();
   passed.assign(graph.nodes.size(), false);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const int index = static_cast<int>(n);
-    if (stage_at[n] >= 0) try_stage(static_cast<std::size_t>(stage_at[n]), struck);
-    const auto own = struck.find(index);
-    if (!passed[n]) pass_difference(work, index, own == struck.end() ? kNone : own->second);
+    if (stage_at[n] >= 0) try_stage(static_cast<std::size_t>(stage_at[n]));
+    if (!passed[n]) pass_difference(work, index, patches_of[n]);
     strike_operands(fault, index);
     strike_values(fault, graph.nodes[n].output);
     if (graph.nodes[n].output == wanted) return;
   }
 }
 
-void FaultyRun::State::recompute(const Fault& fault,
-                                 const std::map<int, std::vector<int>>& struck) {
+void FaultyRun::State::recompute(const Fault& fault) {
   const Graph& graph = work.graph();
   bool started = method == Method::whole || !work.changed(graph.inputs[0]).empty();
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const int index = static_cast<int>(n);
     const Node& node = graph.nodes[n];
     const Shape& shape = graph.values[node.output].shape;
-    started = started || struck.contains(index);
+    started = started || !patches_of[n].empty();
     if (started) {
       forward<float>(node.op, work.views(node), shape, work.overwritable(node.output),
                      work.block().lanes);
@@ -276,17 +289,12 @@ const float* FaultyRun::State::run_to(int value, const Block& golden, const Faul
   sort_sites(fault);
   work.begin(golden);
   patch_constants(fault);
-  std::map<int, std::vector<int>> struck;  // node → patches that it reads
-  for (std::size_t k = 0; k < work.patches().size(); ++k) {
-    for (int reader : work.program().readers_of_constant[work.patches()[k].constant]) {
-      struck[reader].push_back(static_cast<int>(k));
-    }
-  }
+  note_readers();
   for (int input : graph.inputs) strike_values(fault, input);
   if (method == Method::difference) {
-    pass_differences(fault, struck);
+    pass_differences(fault);
   } else {
-    recompute(fault, struck);
+    recompute(fault);
   }
   work.end();
   return work.at(value);

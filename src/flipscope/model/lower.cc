@@ -207,91 +207,6 @@ class Lowering {
   std::vector<std::optional<Codes>> codes_;
 };
 
-double largest_code(const Encoding& encoding, double factor) {
-  double most = 0;
-  for (double zero : encoding.zero_point) {
-    NumberFormat whole = encoding.format;
-    whole.narrow = false;  // a flip reaches every word
-    most = std::max({most, std::abs(lowest(whole) - zero), std::abs(highest(whole) - zero)});
-  }
-  return most * factor;
-}
-
-double largest_change(const Encoding& encoding, double factor) {
-  NumberFormat whole = encoding.format;
-  whole.narrow = false;
-  return (highest(whole) - lowest(whole)) * factor;
-}
-
-/// The most elements of a constant that read one stored word.
-double most_readers(const Constant& constant) {
-  if (constant.source.empty()) return 1;
-  std::vector<std::int32_t> sources = constant.source;
-  std::sort(sources.begin(), sources.end());
-  std::ptrdiff_t most = 1;
-  for (auto run = sources.begin(); run != sources.end();) {
-    const auto end = std::upper_bound(run, sources.end(), *run);
-    most = std::max(most, end - run);
-    run = end;
-  }
-  return static_cast<double>(most);
-}
-
-ExactnessProof prove(const Graph& graph, int index, const FaultLoad& load) {
-  const Node& node = graph.nodes[index];
-  ExactnessProof proof{.node = index};
-  const Input& x = node.inputs[0];
-  const Input& w = node.inputs[1];
-  const bool codes = x.kind == Input::Kind::value && w.kind == Input::Kind::constant &&
-                     graph.values[x.id].holds_codes && !accumulation(node.op)->rescale.empty();
-  if (!codes) {
-    const bool real_x = x.kind != Input::Kind::value || !graph.values[x.id].holds_codes;
-    const bool real_w = w.kind != Input::Kind::constant ||
-                        graph.stored[graph.constants[w.id].stored].encoding.is_float();
-    proof.reason = real_x && real_w ? "float weights and activations"
-                   : real_w         ? "float weights"
-                                    : "activations are not codes of one scale";
-    return proof;
-  }
-  proof.sums_codes = true;
-
-  const Constant& weights = graph.constants[w.id];
-  const std::vector<double> elements = read_constant(graph, weights);
-  const Encoding& encoding = graph.stored[weights.stored].encoding;
-  const double x_most = largest_code(graph.values[x.id].encoding, 1);
-  const bool product = std::holds_alternative<MatrixProduct>(node.op);
-  const bool transposed = std::holds_alternative<TransposedConvolution>(node.op);
-  const std::int64_t channels = product      ? weights.shape.back()
-                                : transposed ? weights.shape[1]
-                                             : weights.shape[0];
-  const std::int64_t inner = product      ? 1
-                             : transposed ? strides_of(weights.shape)[1]
-                                          : strides_of(weights.shape)[0];
-  std::vector<double> sums(channels, 0.0);
-  for (std::size_t i = 0; i < elements.size(); ++i) {
-    sums[static_cast<std::int64_t>(i) / inner % channels] += std::abs(elements[i]);
-  }
-  const double taps = static_cast<double>(elements.size()) / static_cast<double>(channels);
-  double most = *std::max_element(sums.begin(), sums.end()) * x_most;
-  const double struck = std::min(load.words * most_readers(weights), taps);
-  most += struck * largest_change(encoding, 1) * x_most;
-  if (node.inputs.size() > 2 && node.inputs[2].kind == Input::Kind::constant) {
-    const Constant& bias = graph.constants[node.inputs[2].id];
-    double bias_most = 0;
-    for (double b : read_constant(graph, bias)) bias_most = std::max(bias_most, std::abs(b));
-    if (load.biases) {
-      const double factor = *std::max_element(bias.scale.begin(), bias.scale.end());
-      bias_most += largest_change(graph.stored[bias.stored].encoding, factor);
-    }
-    most += bias_most;
-  }
-  proof.bound = most;
-  proof.carrier = most <= 0x1p24 ? Carrier::float32 : Carrier::float64;
-  proof.exact = most <= 0x1p53;
-  if (!proof.exact) proof.reason = "the sum does not fit 2^53";
-  return proof;
-}
-
 }  // namespace
 
 void lower(Graph& graph) {
@@ -300,24 +215,6 @@ void lower(Graph& graph) {
   assign_parts(graph);
   choose_carriers(graph);
   check(graph);
-}
-
-std::vector<ExactnessProof> prove_exactness(const Graph& graph, const FaultLoad& load) {
-  std::vector<ExactnessProof> proofs;
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    if (is_weighted(graph.nodes[n])) proofs.push_back(prove(graph, static_cast<int>(n), load));
-  }
-  return proofs;
-}
-
-void choose_carriers(Graph& graph, const FaultLoad& load) {
-  for (const ExactnessProof& proof : prove_exactness(graph, load)) {
-    std::visit(
-        [&](auto& op) {
-          if constexpr (requires { op.accumulation; }) op.accumulation.carrier = proof.carrier;
-        },
-        graph.nodes[proof.node].op);
-  }
 }
 
 }  // namespace flipscope

@@ -25,8 +25,9 @@ struct FaultLoad {
 struct ExactnessProof {
   int node = -1;
   bool sums_codes = false;
-  double bound =
-      0;  ///< Σ|code|·max|x| + |bias| + the most that the load can add; 0 for float layers
+  /// Of all terms that raise a sum, or all that lower it, with the words that the load can make add
+  /// most, and of the change of one word times x; 0 for float layers.
+  double bound = 0;
   bool exact = false;
   Carrier carrier = Carrier::float32;
   std::string reason;  ///< why it is not exact

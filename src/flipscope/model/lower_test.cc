@@ -44,8 +44,8 @@ TEST(Lower, SumsCodesAndJoinsTheBias) {
   // The bias's LSB is 2^−4: 64 units of the sum.
   EXPECT_EQ(read_constant(graph, graph.constants[conv.inputs[2].id]),
             (std::vector<double>{4 * 64, -8 * 64}));
-  // |w|·255 + the change of one word (63 codes)·255 + the bias's 512.
-  EXPECT_EQ(proofs[0].bound, 20 * 255 + 63 * 255 + 512);
+  // The change of one word, 63 codes, times 255: more than any sum, 32·255 and the bias's 512.
+  EXPECT_EQ(proofs[0].bound, 63 * 255);
 }
 
 TEST(Lower, ABiasOffTheGridIsAddedAfterTheSum) {
@@ -55,6 +55,14 @@ TEST(Lower, ABiasOffTheGridIsAddedAfterTheSum) {
   ASSERT_EQ(graph.nodes.size(), 3u);  // quantize, sum, add
   EXPECT_TRUE(std::holds_alternative<Binary>(graph.nodes[2].op));
   EXPECT_EQ(graph.stored[graph.constants[graph.nodes[2].inputs[1].id].stored].part, Part::biases);
+}
+
+TEST(Lower, BoundsCountWhatRaisesASumAndWhatLowersItApart) {
+  const Graph graph = small_network(fixed_point(8, 2, false), fixed_point(6, 2), fixed_point(12, 8),
+                                    {0.5, -1.25}, {30, -31});
+  // Struck, any weight is 31 or −32; biases are 480 and −496 codes of 64 units, raised or lowered.
+  EXPECT_EQ(prove_exactness(graph)[0].bound, 32 * 255 + 496 * 64);
+  EXPECT_EQ(prove_exactness(graph, {.words = 0})[0].bound, 20 * 255 + 496 * 64);
 }
 
 TEST(Lower, ALoadOfManyWordsWidensTheCarrier) {

@@ -41,13 +41,14 @@ void require_one_end(const std::string& path, const Graph& graph, const char* wh
 
 }  // namespace
 
-Graph load_model(const std::string& path) {
+Graph load_model(const std::string& path, const Variant& variant) {
   const std::vector<std::string> parts = split(path, '+');
   Graph graph = import_one(parts[0]);
   for (std::size_t i = 1; i < parts.size(); ++i)
     graph = join(std::move(graph), import_one(parts[i]));
   require_one_end(path, graph, "input", graph.inputs);
   require_one_end(path, graph, "output", graph.outputs);
+  if (!variant.is_golden()) apply(variant, graph);
   lower(graph);
   return graph;
 }

@@ -4,12 +4,14 @@
 #include <string>
 
 #include "flipscope/model/graph.h"
+#include "flipscope/model/variant.h"
 
 namespace flipscope {
 
 /// `model.onnx` (float, QONNX, QDQ), `model.h5` (Keras, QKeras), `config.json:weights.hdf5`, or
-/// `A+B`: A's output feeds B. The graph comes lowered. Throws Error naming the file and node.
-Graph load_model(const std::string& path);
+/// `A+B`: A's output feeds B. The graph comes lowered, as the variant of it that is asked for.
+/// Throws Error naming the file and node.
+Graph load_model(const std::string& path, const Variant& variant);
 
 /// Hex digest of the bytes of every file that `path` names.
 std::string model_identity(const std::string& path);

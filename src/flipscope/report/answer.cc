@@ -1,5 +1,6 @@
 // What a campaign says, in words.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "flipscope/numeric/error.h"
@@ -9,14 +10,9 @@
 namespace flipscope {
 namespace {
 
-/// "2.41%, 2.20% to 2.63%", or a change of the score likewise.
-std::string harm_text(const CampaignReport& campaign, const Rate& harm) {
-  const auto text = [&](double value) {
-    return campaign.by_decision() ? percent(value) : fmt::format("{:.4g}", value);
-  };
-  if (harm.interval.lower == harm.interval.upper) return text(harm.mean);
-  return fmt::format("{}, {} to {}", text(harm.mean), text(harm.interval.lower),
-                     text(harm.interval.upper));
+std::string field(const std::map<std::string, std::string>& fields, const char* name) {
+  const auto found = fields.find(name);
+  return found == fields.end() ? std::string() : found->second;
 }
 
 std::string certainty(const CampaignReport& campaign) {
@@ -41,46 +37,47 @@ const FaultGroup& worst(const std::vector<FaultGroup>& groups) {
                                    [](const FaultGroup& g) { return g.harm.interval.lower; });
 }
 
-}  // namespace
-
-std::vector<std::string> answer(const CampaignReport& campaign) {
+std::string how_much(const CampaignReport& campaign) {
   const CampaignSummary& summary = campaign.summary;
-  const FaultGroup& all = campaign.all;
-  const char* unit = campaign.record.trials ? "trial" : "flipped bit";
-  const bool shares = campaign.by_decision();
-  std::vector<std::string> sentences;
-  sentences.push_back(
-      shares
-          ? fmt::format("A {} does harm on {} of {} samples on average; {}.", unit,
-                        harm_text(campaign, all.harm),
-                        grouped(static_cast<std::uint64_t>(summary.samples)), certainty(campaign))
-          : fmt::format("A {} worsens the {} by {} on average, from {} without faults, over {} "
-                        "samples; {}.",
-                        unit, summary.score_name, harm_text(campaign, all.harm),
-                        fmt::format("{:.4g}", summary.golden_score.value_or(0)),
-                        grouped(static_cast<std::uint64_t>(summary.samples)), certainty(campaign)));
-  const std::string harmful =
-      fmt::format("{} of {} do harm on at least one sample", rate_text(all.harmful),
-                  campaign.record.trials ? "trials" : "bits are critical: they");
-  if (campaign.layers.empty()) {
-    sentences.push_back(harmful + ".");
-    return sentences;
-  }
+  const CampaignRecord& record = campaign.record;
+  const char* fault = record.trials                                  ? "trial"
+                      : field(record.fields, "faults") == "bit-flip" ? "flipped bit"
+                                                                     : "fault";
+  const char* does = field(record.fields, "critical").empty() ? "changes or breaks the decision"
+                                                              : "is critical or breaks the output";
+  const std::string samples = grouped(static_cast<std::uint64_t>(summary.samples));
+  const std::string harm = harm_text(campaign, campaign.all.harm);
+  return campaign.by_decision()
+             ? fmt::format("A {} {} on {} of the {} samples on average; {}.", fault, does, harm,
+                           samples, certainty(campaign))
+             : fmt::format(
+                   "A {} worsens the {} by {} on average, from {:.4g} without faults, over "
+                   "{} samples; {}.",
+                   fault, summary.score_name, harm, summary.golden_score.value_or(0), samples,
+                   certainty(campaign));
+}
+
+std::string where(const CampaignReport& campaign) {
+  const char* faults = campaign.record.trials ? "trials do harm" : "bits are critical";
+  const std::string share =
+      fmt::format("{} of {} on at least one sample", rate_text(campaign.all.harmful), faults);
+  if (campaign.layers.empty()) return share + ".";
   const FaultGroup& layer = worst(campaign.layers);
   const FaultGroup& position = worst(campaign.positions);
-  sentences.push_back(fmt::format(
-      "{}; the most critical layer is {} ({}; {} of all harm), the most critical position {} ({}).",
-      shares
-          ? harmful
-          : fmt::format("{} of bits are critical: their flip worsens it", rate_text(all.harmful)),
+  return fmt::format(
+      "{}; the most critical layer is {} with {} per flip and {} of all harm, the most critical "
+      "position {} with {}.",
+      campaign.by_decision()
+          ? share
+          : fmt::format("{} of bits worsen it when they flip", rate_text(campaign.all.harmful)),
       layer_text(layer), harm_text(campaign, layer.harm), percent(layer.harm_share),
-      position_text(position), harm_text(campaign, position.harm)));
+      position_text(position), harm_text(campaign, position.harm));
+}
+
+std::string what_protection_leaves(const CampaignReport& campaign) {
   const auto half = bits_to_leave(campaign, 0.5), tenth = bits_to_leave(campaign, 0.1);
+  if (!half) return "No fault that was run does any harm.";
   const auto hundred = std::ranges::find(campaign.residuals, 100U, &Residual::bits);
-  if (!half) {
-    sentences.emplace_back("No fault that was run does any harm.");
-    return sentences;
-  }
   const char* of_what =
       campaign.is_exhaustive() ? "the harm" : "the harm of the faults that were run";
   const std::string protection =
@@ -89,52 +86,65 @@ std::vector<std::string> answer(const CampaignReport& campaign) {
           : fmt::format("Protecting the 100 worst bits leaves {} of {}; half of it",
                         percent(hundred->left), of_what);
   const auto share = [&](std::uint64_t bits) {
-    return fmt::format("{} bit{} ({})", grouped(bits), bits == 1 ? "" : "s",
-                       percent(static_cast<double>(bits) / static_cast<double>(summary.done)));
+    return fmt::format(
+        "{} bit{} ({})", grouped(bits), bits == 1 ? "" : "s",
+        percent(static_cast<double>(bits) / static_cast<double>(campaign.summary.done)));
   };
-  sentences.push_back(fmt::format("{} is gone with {}, nine tenths with {}.", protection,
-                                  share(*half), share(*tenth)));
+  return fmt::format("{} is gone with {}, nine tenths with {}.", protection, share(*half),
+                     share(*tenth));
+}
+
+}  // namespace
+
+std::string harm_text(const CampaignReport& campaign, const Rate& harm) {
+  if (campaign.by_decision()) return rate_text(harm);
+  if (harm.interval.lower == harm.interval.upper) return fmt::format("{:.4g}", harm.mean);
+  return fmt::format("{:.4g} ({:.4g} to {:.4g})", harm.mean, harm.interval.lower,
+                     harm.interval.upper);
+}
+
+std::vector<std::string> answer(const CampaignReport& campaign) {
+  std::vector<std::string> sentences{how_much(campaign), where(campaign)};
+  if (!campaign.layers.empty()) sentences.push_back(what_protection_leaves(campaign));
   return sentences;
 }
 
 std::vector<std::pair<std::string, std::string>> facts(const CampaignReport& campaign) {
   const CampaignRecord& record = campaign.record;
   const CampaignSummary& summary = campaign.summary;
-  const auto of = [](const std::map<std::string, std::string>& map, const char* name) {
-    const auto found = map.find(name);
-    return found == map.end() ? std::string() : found->second;
-  };
   std::vector<std::pair<std::string, std::string>> facts;
   const auto add = [&](const char* name, std::string value) {
     if (!value.empty()) facts.emplace_back(name, std::move(value));
   };
   add("Model", summary.model);
   std::string samples = fmt::format("{} of {}", grouped(static_cast<std::uint64_t>(record.samples)),
-                                    of(record.info, "inputs"));
-  if (const std::string labels = of(record.info, "labels"); !labels.empty()) {
+                                    field(record.info, "inputs"));
+  if (const std::string labels = field(record.info, "labels"); !labels.empty()) {
     samples += ", labels " + labels;
   }
-  if (const std::string targets = of(record.info, "targets"); !targets.empty()) {
+  if (const std::string targets = field(record.info, "targets"); !targets.empty()) {
     samples += ", targets " + targets;
   }
   add("Samples", samples);
-  add("Fault model", of(record.fields, "faults"));
-  std::string space = fmt::format("{} bits of {}", grouped(summary.space), of(record.fields, "in"));
-  if (const std::string layers = of(record.fields, "layers"); !layers.empty()) {
+  add("Fault model", field(record.fields, "faults"));
+  std::string space =
+      fmt::format("{} bits of {}", grouped(summary.space), field(record.fields, "in"));
+  if (const std::string layers = field(record.fields, "layers"); !layers.empty()) {
     space += ", layers " + layers;
   }
-  if (const std::string bits = of(record.fields, "bits"); !bits.empty()) space += ", bits " + bits;
+  if (const std::string bits = field(record.fields, "bits"); !bits.empty())
+    space += ", bits " + bits;
   add("Fault space", space);
-  add("Selection", of(record.info, "select"));
+  add("Selection", field(record.info, "select"));
   add("Faults run", summary.done == summary.rows
                         ? grouped(summary.done)
                         : fmt::format("{} of {}", grouped(summary.done), grouped(summary.rows)));
   add("Score", summary.score_name);
   if (summary.golden_score) add("Golden score", number_text(*summary.golden_score));
-  add("Critical", of(record.fields, "critical"));
-  add("Earth mover's costs", of(record.info, "emd-cost"));
-  add("Protected bits", of(record.info, "protect"));
-  if (of(record.fields, "count-only-correct") == "yes") {
+  add("Critical", field(record.fields, "critical"));
+  add("Earth mover's costs", field(record.info, "emd-cost"));
+  add("Protected bits", field(record.info, "protect"));
+  if (field(record.fields, "count-only-correct") == "yes") {
     add("Samples counted", "only those that the golden run gets right");
   }
   add("Seed", std::to_string(record.seed));
@@ -150,7 +160,7 @@ std::vector<std::pair<std::string, std::string>> facts(const CampaignReport& cam
   }
   if (!versions.empty()) {
     add("Run by", fmt::format("flipscope {}, semantics {}", fmt::join(versions, ", "),
-                              of(record.fields, "semantics")));
+                              field(record.fields, "semantics")));
     add("Time", fmt::format("{}, up to {} threads", duration(seconds), threads));
   }
   return facts;

@@ -57,8 +57,9 @@ struct JudgedRanking {
     double found = 0;  ///< share of Σ|change of score|
   };
   std::string name;
-  std::optional<Evaluation> evaluation;  ///< empty: a curve from a file
+  std::optional<Evaluation> evaluation;  ///< empty: what is known comes from a file
   std::vector<Point> curve;
+  std::vector<Reach> top;  ///< flips until all bits of the top 1%, 2%, … are found
 };
 
 struct CampaignReport {
@@ -86,6 +87,9 @@ CampaignReport read_campaign(const std::string& store);
 
 /// Bits that must be protected until no more than `left` of all harm is; empty: there is no harm.
 std::optional<std::uint64_t> bits_to_leave(const CampaignReport& campaign, double left);
+
+/// Harm in the campaign's unit, a share or a change of the score, with its interval.
+std::string harm_text(const CampaignReport& campaign, const Rate& harm);
 
 /// The campaign in three sentences, with intervals.
 std::vector<std::string> answer(const CampaignReport& campaign);

@@ -81,9 +81,9 @@ std::string campaign_rows(const CampaignReport& campaign) {
   }
   for (const JudgedRanking& ranking : campaign.rankings) {
     if (!ranking.evaluation) continue;
-    rows.add("ranking", {}, ranking.name + " spearman", ranking.evaluation->spearman);
-    rows.add("ranking", {}, ranking.name + " area", ranking.evaluation->area);
-    for (const Reach& reach : ranking.evaluation->reach) {
+    rows.add("ranking", {}, fmt::format("{} spearman", ranking.name), ranking.evaluation->spearman);
+    rows.add("ranking", {}, fmt::format("{} area", ranking.name), ranking.evaluation->area);
+    for (const Reach& reach : ranking.top) {
       rows.add("ranking", {},
                fmt::format("{} flips_to_top_{}_percent", ranking.name, reach.percent),
                reach.flips ? static_cast<double>(*reach.flips) : NAN);
@@ -97,7 +97,23 @@ std::string campaign_rows(const CampaignReport& campaign) {
 std::string csv(const Report& report) {
   std::string text = "store,section,layer,part,bit,from_msb,index,name,value,lower,upper\n";
   for (const CampaignReport& campaign : report.campaigns) text += campaign_rows(campaign);
-  return text;
+  if (report.vulnerability) {
+    Rows rows(report.vulnerability->folder);
+    for (const auto& layer : report.vulnerability->layers) {
+      rows.add("vulnerability", {layer.layer, "", "", "", ""}, fmt::format("{} lvf", layer.kind),
+               layer.factor.mean, layer.factor.interval);
+    }
+    for (const auto& network : report.vulnerability->networks) {
+      rows.add("vulnerability", {}, fmt::format("{} mvf", network.kind), network.factor.mean,
+               network.factor.interval);
+    }
+    text += rows.text();
+  }
+  Rows slices(report.campaigns.front().store);
+  for (const auto& scores : report.slices.scores) {
+    slices.add("slice", {}, fmt::format("{} spearman", scores.heuristic), scores.spearman);
+  }
+  return text + slices.text();
 }
 
 }  // namespace flipscope

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "flipscope/numeric/error.h"
 #include "flipscope/report/report.h"
 
 namespace flipscope {
@@ -99,13 +100,13 @@ Json rankings_json(const std::vector<JudgedRanking>& rankings) {
       one["bits"] = e->ranked;
       one["spearman"] = number(e->spearman);
       one["area"] = number(e->area);
-      one["top"] = Json::array();
-      for (const Reach& reach : e->reach) {
-        one["top"].push_back({{"percent", reach.percent},
-                              {"bits", reach.bits},
-                              {"flips", optional_json(reach.flips)}});
-      }
       one["flips_to_90_percent_of_sensitive"] = optional_json(e->flips_to_sensitive);
+    }
+    one["top"] = Json::array();
+    for (const Reach& reach : ranking.top) {
+      one["top"].push_back({{"percent", reach.percent},
+                            {"bits", reach.bits},
+                            {"flips", optional_json(reach.flips)}});
     }
     one["curve"] = Json::array();
     for (const auto& point : ranking.curve) one["curve"].push_back({point.flips, point.found});
@@ -162,6 +163,70 @@ Json campaign_json(const CampaignReport& campaign) {
   return json;
 }
 
+Json vulnerability_json(const VulnerabilityReport& report) {
+  Json json = {{"folder", report.folder}, {"candidates", report.candidates}};
+  json["networks"] = Json::array();
+  for (const auto& network : report.networks) {
+    json["networks"].push_back({{"kind", network.kind}, {"mvf", rate_json(network.factor)}});
+  }
+  json["layers"] = Json::array();
+  for (const auto& layer : report.layers) {
+    json["layers"].push_back({{"kind", layer.kind},
+                              {"layer", layer.layer},
+                              {"channels", layer.channels},
+                              {"drawn", layer.drawn},
+                              {"lvf", rate_json(layer.factor)}});
+  }
+  json["channels"] = Json::array();
+  for (const auto& channel : report.channels) {
+    json["channels"].push_back({{"kind", channel.kind},
+                                {"layer", channel.layer},
+                                {"channel", channel.channel},
+                                {"cvf", number(channel.factor)}});
+  }
+  json["targets"] = Json::array();
+  for (const auto& target : report.targets) {
+    json["targets"].push_back({{"kind", target.kind},
+                               {"layer", target.layer},
+                               {"channel", target.channel},
+                               {"element", optional_json(target.element)},
+                               {"vf", number(target.factor)},
+                               {"faults", target.faults},
+                               {"counts", target.counts},
+                               {"vulnerable", target.vulnerable}});
+  }
+  return json;
+}
+
+/// Four digits are more than a picture shows.
+Json coordinates(const std::vector<double>& values) {
+  Json json = Json::array();
+  for (const double value : values)
+    json.push_back(std::isfinite(value) ? Json::parse(fmt::format("{:.4g}", value)) : Json());
+  return json;
+}
+
+Json slices_json(const SliceReport& slices) {
+  Json json = {{"pictures", Json::array()}, {"scores", Json::array()}};
+  for (const auto& picture : slices.pictures) {
+    json["pictures"].push_back({{"slice", picture.slice},
+                                {"variance_shown", number(picture.variance_shown)},
+                                {"kind", picture.kind},
+                                {"class", picture.label},
+                                {"fault", picture.fault},
+                                {"x", coordinates(picture.x)},
+                                {"y", coordinates(picture.y)}});
+  }
+  for (const auto& scores : slices.scores) {
+    json["scores"].push_back({{"heuristic", scores.heuristic},
+                              {"spearman", number(scores.spearman)},
+                              {"faults", scores.faults},
+                              {"score", coordinates(scores.score)},
+                              {"change", coordinates(scores.change)}});
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string json(const Report& report) {
@@ -169,7 +234,11 @@ std::string json(const Report& report) {
   for (const CampaignReport& campaign : report.campaigns) {
     campaigns.push_back(campaign_json(campaign));
   }
-  const Json all = {{"flipscope", report.version}, {"campaigns", std::move(campaigns)}};
+  const Json all = {
+      {"flipscope", report.version},
+      {"campaigns", std::move(campaigns)},
+      {"vulnerability", report.vulnerability ? vulnerability_json(*report.vulnerability) : Json()},
+      {"slices", slices_json(report.slices)}};
   return all.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -8,9 +8,9 @@
 
 namespace flipscope {
 
-/// Each file judged by the store, and last the best order there is. A file that begins with
-/// ranking,flips,found holds curves, which stand as they are. Throws Error where the store does not
-/// hold every fault, or a file names a bit that it does not know.
+/// Each file judged by the store, and the best order there is. Files of `evaluate --out` and
+/// `evaluate --out-top` hold curves by name, which stand as they are. Throws Error where the store
+/// does not hold every fault, or a file names a bit that it does not know.
 std::vector<JudgedRanking> judge_rankings(const std::string& store,
                                           const std::vector<std::string>& files);
 

@@ -20,14 +20,6 @@ std::string cell(std::string text) {
   return text;
 }
 
-std::string harm_text(const CampaignReport& campaign, const Rate& harm) {
-  if (campaign.by_decision()) return rate_text(harm);
-  return harm.interval.lower == harm.interval.upper
-             ? number_text(harm.mean)
-             : fmt::format("{} ({} to {})", number_text(harm.mean),
-                           number_text(harm.interval.lower), number_text(harm.interval.upper));
-}
-
 std::string group_table(const CampaignReport& campaign, const std::vector<FaultGroup>& groups,
                         bool by_layer) {
   double most = 0;
@@ -76,8 +68,9 @@ std::string rankings_table(const std::vector<JudgedRanking>& rankings) {
     const Evaluation& e = *ranking.evaluation;
     text += fmt::format("| {} | {} | {:.4f} |", cell(ranking.name),
                         std::isnan(e.spearman) ? "" : fmt::format("{:.3f}", e.spearman), e.area);
-    for (const Reach& reach : e.reach) {
-      text += fmt::format(" {} |", reach.flips ? grouped(*reach.flips) : "never");
+    for (const double percent : {1.0, 5.0, 20.0}) {
+      const auto reach = std::ranges::find(ranking.top, percent, &Reach::percent);
+      text += fmt::format(" {} |", reach->flips ? grouped(*reach->flips) : "never");
     }
     text += "\n";
   }
@@ -123,12 +116,41 @@ std::string campaign_section(const CampaignReport& campaign) {
   return text + "\n";
 }
 
+std::string vulnerability_section(const VulnerabilityReport& report) {
+  std::string text =
+      "## Vulnerability factors\n\n| faults in | layer | channels | LVF |\n| --- | --- | ---: | "
+      "---: "
+      "|\n";
+  for (const auto& layer : report.layers) {
+    text += fmt::format("| {} | {} | {} of {} | {} |\n", layer.kind, cell(layer.layer), layer.drawn,
+                        layer.channels, rate_text(layer.factor));
+  }
+  for (const auto& network : report.networks) {
+    text += fmt::format("| {} | all: MVF | | {} |\n", network.kind, rate_text(network.factor));
+  }
+  return text + "\n";
+}
+
+std::string slices_section(const SliceReport& slices) {
+  std::string text =
+      "## Slice heuristics\n\n| heuristic | faults | Spearman's ρ with the change of score |\n| "
+      "--- "
+      "| ---: | ---: |\n";
+  for (const auto& scores : slices.scores) {
+    text += fmt::format("| {} | {} | {} |\n", cell(scores.heuristic), grouped(scores.faults),
+                        std::isnan(scores.spearman) ? "" : fmt::format("{:.3f}", scores.spearman));
+  }
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string markdown(const Report& report) {
   std::string text = "# Which bits matter\n\n";
   if (report.campaigns.size() > 1) text += "## Networks side by side\n\n" + design_table(report);
   for (const CampaignReport& campaign : report.campaigns) text += campaign_section(campaign);
+  if (report.vulnerability) text += vulnerability_section(*report.vulnerability);
+  if (!report.slices.scores.empty()) text += slices_section(report.slices);
   return text +
          fmt::format(
              "Harm of a flip: the share of samples on which the decision changes or the output is "

@@ -35,6 +35,10 @@ Report make_report(const ReportSources& sources) {
   if (!sources.rankings.empty()) {
     report.campaigns.front().rankings = judge_rankings(sources.stores.front(), sources.rankings);
   }
+  if (!sources.vulnerability.empty()) {
+    report.vulnerability = read_vulnerability(sources.vulnerability);
+  }
+  report.slices = read_slices(sources.slices, report.campaigns.front());
   return report;
 }
 

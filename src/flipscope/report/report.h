@@ -1,10 +1,13 @@
 // The report on one campaign or several: one value, and the four texts that say it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "flipscope/report/campaign_report.h"
+#include "flipscope/report/slice_report.h"
+#include "flipscope/report/vulnerability_report.h"
 
 namespace flipscope {
 
@@ -13,11 +16,16 @@ struct ReportSources {
   /// Rankings or fault lists, or curves that `evaluate --out` wrote; they are judged by the first
   /// store, which then must hold every fault of its space.
   std::vector<std::string> rankings;
+  std::string vulnerability;  ///< the folder of `vulnerability --out`; empty: none
+  /// Files of `slice --out` and `slice --scatter`; scores are compared with the first store.
+  std::vector<std::string> slices;
 };
 
 struct Report {
   std::string version;  ///< of the program that writes it
   std::vector<CampaignReport> campaigns;
+  std::optional<VulnerabilityReport> vulnerability;
+  SliceReport slices;
 };
 
 /// Throws Error that names the file which cannot serve.

@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -210,7 +211,9 @@ TEST_F(ReportTest, RankingsAreJudgedAndCurvesRead) {
   std::ofstream(file("list.csv")) << list;
   std::ofstream(file("curves.csv"))
       << "ranking,flips,found\nbinfi,0,0\nbinfi,10,0.5\n\"a,b\",0,0\n(best possible),0,0\n";
-  const Report report = make_report({{store}, {file("list.csv"), file("curves.csv")}});
+  std::ofstream(file("tops.csv")) << "ranking,percent,bits,flips\nbinfi,1,3,\nbinfi,2,6,40\n";
+  const Report report = make_report(
+      {.stores = {store}, .rankings = {file("list.csv"), file("curves.csv"), file("tops.csv")}});
   const auto& rankings = report.campaigns.front().rankings;
   ASSERT_EQ(rankings.size(), 4u);
   EXPECT_EQ(rankings[0].name, "list");
@@ -219,18 +222,22 @@ TEST_F(ReportTest, RankingsAreJudgedAndCurvesRead) {
   EXPECT_EQ(rankings[1].curve.at(1).flips, 10u);
   EXPECT_EQ(rankings[1].curve.at(1).found, 0.5);
   EXPECT_FALSE(rankings[1].evaluation.has_value());
+  ASSERT_EQ(rankings[1].top.size(), 2u);
+  EXPECT_FALSE(rankings[1].top[0].flips.has_value());
+  EXPECT_EQ(rankings[1].top[1].flips, 40u);
+  ASSERT_EQ(rankings[3].top.size(), 100u);
   EXPECT_EQ(rankings[2].name, "a,b");
   EXPECT_EQ(rankings[3].curve.back().found, 1);
   EXPECT_GT(rankings[3].evaluation->area, rankings[0].evaluation->area);
   std::ofstream(file("bad.csv")) << "ranking,flips,found\nbinfi,x,0\n";
   EXPECT_NE(message_of([&] {
-              make_report({{store}, {file("bad.csv")}});
+              make_report({.stores = {store}, .rankings = {file("bad.csv")}});
             }).find("bad.csv:2"),
             std::string::npos);
 }
 
 TEST_F(ReportTest, PageHoldsTheDataAndNothingElseIsNeeded) {
-  const Report report = make_report({{exhaustive()}, {}});
+  const Report report = make_report({.stores = {exhaustive()}});
   const std::string page = html(report);
   const std::string begin = R"(<script type="application/json" id="report">)";
   const std::size_t from = page.find(begin) + begin.size();
@@ -246,7 +253,7 @@ TEST_F(ReportTest, PageHoldsTheDataAndNothingElseIsNeeded) {
 }
 
 TEST_F(ReportTest, NamesCannotBreakThePage) {
-  Report report = make_report({{exhaustive()}, {}});
+  Report report = make_report({.stores = {exhaustive()}});
   report.campaigns.front().name = "</script><b>\"&";
   report.campaigns.front().record.targets.front().layer = "<!--|";
   const std::string page = html(report);
@@ -258,7 +265,7 @@ TEST_F(ReportTest, NamesCannotBreakThePage) {
 }
 
 TEST_F(ReportTest, TablesHaveTheirColumns) {
-  const Report report = make_report({{exhaustive()}, {}});
+  const Report report = make_report({.stores = {exhaustive()}});
   const auto rows = table(flipscope::csv(report));
   for (const auto& row : rows) EXPECT_EQ(row.size(), 11u);
   const auto harm = std::ranges::find_if(
@@ -277,7 +284,7 @@ TEST_F(ReportTest, TrialsHaveNoPlaces) {
   options.faults = "multi:5";
   options.select = "random:30";
   run(options, file("run.db"));
-  const Report report = make_report({{file("run.db")}, {}});
+  const Report report = make_report({.stores = {file("run.db")}});
   const CampaignReport& campaign = report.campaigns.front();
   EXPECT_EQ(campaign.all.faults, 30u);
   EXPECT_TRUE(campaign.layers.empty());
@@ -295,22 +302,86 @@ TEST_F(ReportTest, SessionsSayHowTheWorkWasSaved) {
   EXPECT_TRUE(std::ranges::any_of(what, [](const auto& fact) { return fact.first == "Time"; }));
 }
 
+TEST_F(ReportTest, VulnerabilityTablesAreRead) {
+  std::filesystem::create_directory(file("v"));
+  std::ofstream(file("v/layers.csv"))
+      << "kind,layer,draw,channels,drawn,lvf,lower,upper,channels_needed,faults\n"
+         "filters,conv,0,4,2,0.2,0.17,0.23,4,9\nfilters,fc1,0,6,6,0.4,0.36,0.44,1,9\n"
+         "filters,conv,1,4,2,0.9,0.8,1,4,9\n";
+  std::ofstream(file("v/channels.csv"))
+      << "kind,layer,draw,channel,targets,cvf\nfilters,conv,0,3,1,0.25\nfilters,conv,1,2,1,0.5\n";
+  std::ofstream(file("v/error_maps.csv"))
+      << "kind,layer,channel,element,vf,faults,undefined,+2^-1,+2^0,-2^-1,-2^0\n"
+         "filters,conv,3,,0.1,20,0,1,2,3,4\nfilters,conv,3,7,0.3,20,0,5,6,7,8\n";
+  std::ofstream(file("v/ranges.csv"))
+      << "kind,layer,channel,element,sample,up,down,large_up,large_down,undefined\n"
+         "filters,conv,3,7,0,0.5,,0,0,0\nfilters,conv,3,7,1,1,-0.5,0,0,0\n"
+         "filters,conv,3,,0,,,0,0,0\n";
+  const Report report = make_report({.stores = {exhaustive()}, .vulnerability = file("v")});
+  const VulnerabilityReport& found = *report.vulnerability;
+  ASSERT_EQ(found.layers.size(), 2u);
+  ASSERT_EQ(found.networks.size(), 1u);
+  EXPECT_NEAR(found.networks[0].factor.mean, 0.3, 1e-12);
+  EXPECT_NEAR(found.networks[0].factor.interval.lower, 0.3 - 0.05 / 2, 1e-12);  // √(3² + 4²) = 5
+  ASSERT_EQ(found.channels.size(), 1u);
+  ASSERT_EQ(found.targets.size(), 2u);
+  EXPECT_EQ(found.targets[0].element, 7);
+  EXPECT_EQ(found.targets[0].counts, (std::vector<std::int64_t>{5, 6, 7, 8}));
+  EXPECT_EQ(found.targets[0].vulnerable, (std::vector<double>{0.5, 1, 0.5, 0.5}));
+  EXPECT_EQ(found.targets[1].vulnerable, (std::vector<double>{0, 0, 0, 0}));
+  EXPECT_NE(markdown(report).find("| filters | fc1 | 6 of 6 | 40.0% (36.0% to 44.0%) |"),
+            std::string::npos);
+  std::ofstream(file("v/channels.csv")) << "kind,layer,draw,channel,targets,cvf\nfilters,conv,0\n";
+  EXPECT_NE(message_of([&] { read_vulnerability(file("v")); }).find("channels.csv:2"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] { read_vulnerability(file("run.db")); }).find("no folder"),
+            std::string::npos);
+}
+
+TEST_F(ReportTest, SliceScoresAreComparedWithTheCampaign) {
+  const std::string store = exhaustive();
+  const CampaignReport campaign = read_campaign(store);
+  std::ofstream scores(file("scores.csv"));
+  scores << "fault,layer,tensor,index,bit,slice,same,opposite\n";
+  for (std::size_t r = 0; r < campaign.faults.size(); ++r) {
+    const FaultSite& site = campaign.faults.site[r];
+    const FaultTarget& target = campaign.record.targets[static_cast<std::size_t>(site.target)];
+    const double change = std::fabs(campaign.faults.delta[r]);
+    scores << r << ',' << target.layer << ',' << target.tensor << ',' << site.index << ','
+           << site.bit << ",s," << change << ',' << -change << '\n';
+  }
+  scores << "9,x,unknown,0,0,s,1,1\n";
+  scores.close();
+  std::ofstream(file("scatter.csv"))
+      << "slice,kind,fault,sample,class,x,y,variance_shown\n"
+         "conv,expected,,0,1,0.5,-2,0.75\nconv,faulty,12,0,1,1,2,0.75\n";
+  const Report report =
+      make_report({.stores = {store}, .slices = {file("scores.csv"), file("scatter.csv")}});
+  ASSERT_EQ(report.slices.scores.size(), 2u);
+  EXPECT_NEAR(report.slices.scores[0].spearman, 1, 1e-12);
+  EXPECT_NEAR(report.slices.scores[1].spearman, -1, 1e-12);
+  EXPECT_EQ(report.slices.scores[0].faults, campaign.faults.size());
+  EXPECT_EQ(report.slices.scores[0].score, report.slices.scores[0].change);
+  ASSERT_EQ(report.slices.pictures.size(), 1u);
+  EXPECT_EQ(report.slices.pictures[0].fault, (std::vector<std::int64_t>{-1, 12}));
+  EXPECT_EQ(report.slices.pictures[0].y, (std::vector<double>{-2, 2}));
+  std::ofstream(file("other.csv")) << "a,b\n1,2\n";
+  EXPECT_NE(message_of([&] { read_slices({file("other.csv")}, campaign); }).find("other.csv"),
+            std::string::npos);
+}
+
 TEST_F(ReportTest, RefusesWhatSaysNothing) {
-  EXPECT_NE(message_of([&] {
-              make_report({{file("none.db")}, {}});
-            }).find("none.db"),
+  EXPECT_NE(message_of([&] { make_report({.stores = {file("none.db")}}); }).find("none.db"),
             std::string::npos);
   const std::string store = exhaustive();
   EXPECT_NE(message_of([&] {
-              make_report({{store, store}, {}});
+              make_report({.stores = {store, store}});
             }).find("twice"),
             std::string::npos);
   CampaignOptions options;
   options.select = "random:10";
   run(options, file("empty.db"), true);
-  EXPECT_NE(message_of([&] {
-              make_report({{file("empty.db")}, {}});
-            }).find("no fault yet"),
+  EXPECT_NE(message_of([&] { make_report({.stores = {file("empty.db")}}); }).find("no fault yet"),
             std::string::npos);
 }
 

@@ -60,6 +60,9 @@ GroundDistance::GroundDistance(const std::string& name, int cells, std::vector<d
   if (diameter_ > 0) whole_bits_ = kWholeBits - std::ilogb(diameter_);
   for (const double one : cost_) whole_.push_back(std::nearbyint(std::ldexp(one, whole_bits_)));
   if (is_metric_) take_detours(whole_, cells_);
+  for (int j = 0; j < cells_; ++j) {
+    for (int i = 0; i < cells_; ++i) whole_to_.push_back(whole_costs(i)[j]);
+  }
 }
 
 GroundDistance read_ground_distance(const std::string& path) {

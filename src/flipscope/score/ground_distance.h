@@ -23,6 +23,8 @@ class GroundDistance {
   /// The costs from cell i in whole units of 2^−whole_bits(), at least 2^40 to the diameter; of a
   /// metric so that no detour is shorter, exactly.
   const double* whole_costs(int i) const { return whole_.data() + std::int64_t{i} * cells_; }
+  /// The same from every cell to cell j.
+  const double* whole_costs_to(int j) const { return whole_to_.data() + std::int64_t{j} * cells_; }
   int whole_bits() const { return whole_bits_; }
 
  private:
@@ -31,7 +33,7 @@ class GroundDistance {
   double diameter_;
   bool is_metric_;
   int whole_bits_ = 0;
-  std::vector<double> whole_;
+  std::vector<double> whole_, whole_to_;
 };
 
 /// A square table from a .csv file (or any other array file). Throws Error naming it.

@@ -1,0 +1,21 @@
+// A protection plan as hardware tools read it: a mask for every stored word, 1 where its bit is
+// triplicated.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "flipscope/fault/fault_space.h"
+
+namespace flipscope {
+
+/// Rows layer,tensor,index,bit: a fault list to inject --protect.
+std::string protection_csv(const FaultSpace& space, const std::vector<FaultSite>& bits);
+
+/// One array of masks per tensor, [element in C order], for HLS sources.
+std::string protection_c_header(const FaultSpace& space, const std::vector<FaultSite>& bits);
+
+/// The same as parameters of a package.
+std::string protection_systemverilog(const FaultSpace& space, const std::vector<FaultSite>& bits);
+
+}  // namespace flipscope

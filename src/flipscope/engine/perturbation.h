@@ -1,0 +1,49 @@
+// What a network does when elements of one of its values are other than golden.
+//
+// A perturbation begins inside the network: everything upstream of the value is golden, everything
+// downstream goes by difference, as in a faulty run. Each lane has a perturbation of its own, so
+// one run tries many candidate changes of an element or a channel at once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "flipscope/engine/golden.h"
+#include "flipscope/engine/ranges.h"
+
+namespace flipscope {
+
+/// The scratch memory of one thread. `program` must outlive it.
+class PerturbedRun {
+ public:
+  explicit PerturbedRun(const Program& program);
+  ~PerturbedRun();
+  PerturbedRun(PerturbedRun&&) noexcept;
+
+  /// The network's output [element][lane] when delta[lane] is added to these elements of a value
+  /// (in float32; in whole codes where the value holds codes; a lane with 0 stays golden). The
+  /// pointer is the golden output itself where nothing reached it, and is valid until the next
+  /// call.
+  const float* add(const Block& golden, int value, const Ranges& elements,
+                   std::span<const float> delta);
+
+  /// The same when these elements become `numbers`, [element of the set][lane].
+  const float* replace(const Block& golden, int value, const Ranges& elements,
+                       const float* numbers);
+
+  /// Of the last run, [lane]: 1 where the output is linear in the perturbation from golden to here
+  /// (see line_check.h): whatever lies between lies between in the output too, up to rounding.
+  const std::vector<std::uint8_t>& on_line() const;
+
+  /// What is linear then: the output, or the input of a softmax at the end, [element][lane].
+  int line_value() const;
+  const float* line_output();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace flipscope

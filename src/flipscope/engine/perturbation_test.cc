@@ -1,0 +1,154 @@
+#include "flipscope/engine/perturbation.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "flipscope/engine/random_network.h"
+#include "flipscope/engine/reference.h"
+#include "flipscope/score/classification.h"
+
+namespace flipscope {
+namespace {
+
+/// The network with `delta` added to some elements of a value by a node of its own, which the
+/// reference then runs like any other.
+Graph with_addition(Graph graph, int value, const Ranges& elements, float delta) {
+  const Shape shape = graph.values[value].shape;
+  StoredTensor mask{.name = "mask", .layer = "mask", .shape = shape, .encoding = {}};
+  mask.words.assign(element_count(shape), 0);
+  for (const Range& range : elements) {
+    for (std::int64_t e = range.first; e < range.last; ++e) {
+      mask.words[e] = encode(float32_format(), delta);
+    }
+  }
+  graph.stored.push_back(mask);
+  Constant constant{.stored = static_cast<int>(graph.stored.size()) - 1, .shape = shape};
+  constant.scale = {1.0};
+  graph.constants.push_back(constant);
+  Value sum = graph.values[value];
+  sum.name = "sum";
+  graph.values.push_back(sum);
+  const int added = static_cast<int>(graph.values.size()) - 1;
+  std::size_t at = 0;  // behind the value's producer
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    if (graph.nodes[n].output == value) at = n + 1;
+    for (Input& input : graph.nodes[n].inputs) {
+      if (input.kind == Input::Kind::value && input.id == value) input.id = added;
+    }
+  }
+  for (int& output : graph.outputs) output = output == value ? added : output;
+  Node node{.name = "addition", .layer = "addition", .op = Binary{BinaryFunction::add}};
+  node.inputs = {{Input::Kind::value, value, shape},
+                 {Input::Kind::constant, static_cast<int>(graph.constants.size()) - 1, shape}};
+  node.output = added;
+  graph.nodes.insert(graph.nodes.begin() + static_cast<std::ptrdiff_t>(at), node);
+  return graph;
+}
+
+bool same(float a, float b) {
+  return a == b || (std::isnan(a) && std::isnan(b));
+}
+
+Ranges random_elements(const Shape& shape, Random& draw) {
+  const std::int64_t count = element_count(shape);
+  if (shape.size() > 2 && draw.below(2) == 0) {
+    const std::int64_t plane = strides_of(shape)[1];
+    const auto c = static_cast<std::int64_t>(draw.below(static_cast<std::uint64_t>(shape[1])));
+    return {{c * plane, (c + 1) * plane}};
+  }
+  const auto e = static_cast<std::int64_t>(draw.below(static_cast<std::uint64_t>(count)));
+  return {{e, e + 1}};
+}
+
+TEST(PerturbedRun, EqualsTheReferenceOfANetworkWithTheAddition) {
+  std::size_t compared = 0, differing = 0;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    testing::RandomNetwork random(seed);
+    const Graph graph = random.make();
+    const Program program(graph);
+    constexpr int kSamples = 3;
+    const std::vector<float> inputs = random.samples(graph, kSamples);
+    const Block golden = run_golden(program, inputs.data(), 0, kSamples);
+    const std::size_t size = element_count(graph.values[graph.inputs[0]].shape);
+    PerturbedRun run(program);
+    Random draw(seed, 2);
+    for (int k = 0; k < 12; ++k) {
+      const int value = static_cast<int>(draw.below(graph.values.size()));
+      const Ranges elements = random_elements(graph.values[value].shape, draw);
+      std::vector<float> delta(golden.lanes, 0.0f);
+      for (int s = 0; s < kSamples; ++s) {
+        // Codes move by whole codes.
+        const int exponent = graph.values[value].holds_codes
+                                 ? static_cast<int>(draw.below(8))
+                                 : static_cast<int>(draw.below(24)) - 11;
+        delta[s] = std::ldexp(draw.below(2) == 0 ? 1.0f : -1.0f, exponent);
+      }
+      const float* out = run.add(golden, value, elements, delta);
+      for (int s = 0; s < kSamples; ++s) {
+        const Graph changed = with_addition(graph, value, elements, delta[s]);
+        const auto expected = run_reference(changed, {inputs.data() + s * size, size});
+        const std::vector<float>& y = expected[changed.outputs[0]];
+        for (std::size_t e = 0; e < y.size(); ++e) {
+          const float golden_y = golden.values[graph.outputs[0]][e * golden.lanes + s];
+          ASSERT_TRUE(same(y[e], out[e * golden.lanes + s]))
+              << "seed " << seed << " value " << value << " delta " << delta[s];
+          ++compared;
+          differing += same(y[e], golden_y) ? 0 : 1;
+        }
+      }
+    }
+  }
+  EXPECT_GT(compared, 5000u);
+  EXPECT_GT(differing, compared / 10);
+}
+
+TEST(PerturbedRun, OnALineSmallerPerturbationsLieBetween) {
+  std::size_t on_line = 0, off_line = 0;
+  for (std::uint64_t seed = 0; seed < 150; ++seed) {
+    testing::RandomNetwork random(seed);
+    const Graph graph = random.make();
+    const Program program(graph);
+    constexpr int kSamples = 16;
+    const std::vector<float> inputs = random.samples(graph, kSamples);
+    const Block golden = run_golden(program, inputs.data(), 0, kSamples);
+    PerturbedRun run(program);
+    const int out_value = graph.outputs[0];
+    const std::int64_t outputs = element_count(graph.values[out_value].shape);
+    Random draw(seed, 3);
+    for (int k = 0; k < 20; ++k) {
+      const int value = static_cast<int>(draw.below(graph.values.size()));
+      if (graph.values[value].holds_codes) continue;
+      const Ranges elements = random_elements(graph.values[value].shape, draw);
+      std::vector<float> delta(golden.lanes);
+      for (float& d : delta) {
+        d = std::ldexp(draw.below(2) == 0 ? 1.0f : -1.0f, static_cast<int>(draw.below(14)) - 10);
+      }
+      const float* out = run.add(golden, value, elements, delta);
+      const std::vector<float> end(out, out + outputs * golden.lanes);
+      const std::vector<std::uint8_t> line = run.on_line();
+      for (const float part : {0.25f, 0.5f, 0.75f}) {
+        std::vector<float> smaller = delta;
+        for (float& d : smaller) d *= part;
+        const float* between = run.add(golden, value, elements, smaller);
+        for (int lane = 0; lane < golden.lanes; ++lane) {
+          ++(line[lane] != 0 ? on_line : off_line);
+          if (line[lane] == 0) continue;
+          for (std::int64_t e = 0; e < outputs; ++e) {
+            const float from = golden.values[out_value][e * golden.lanes + lane];
+            const float to = end[e * golden.lanes + lane];
+            // Rounding of float32, relative to the sums' largest terms.
+            const float room = 1e-4f * (1 + std::fabs(from) + std::fabs(to));
+            ASSERT_NEAR(between[e * golden.lanes + lane], from + part * (to - from), room)
+                << "seed " << seed << " value " << value << " delta " << delta[lane];
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(on_line, 10000u);
+  EXPECT_GT(off_line, 10000u);
+}
+
+}  // namespace
+}  // namespace flipscope
