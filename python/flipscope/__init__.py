@@ -17,11 +17,11 @@ from flipscope.model import Model
 from flipscope.store import Store, merge
 from flipscope.table import Table
 from flipscope.verbs import (
-    Bits, Page, Ranking, Run, bench, compare, evaluate, info, inject, protect, rank, report, run, sample_size, trace,
-    verb, vulnerability)
+    Bits, Page, Ranking, Run, bench, compare, evaluate, info, inject, protect, rank, report, run, sample_size, slice,
+    trace, verb, vulnerability)
 
 __all__ = [
     "Bits", "Error", "Fault", "Model", "Page", "Ranking", "Run", "Store", "Table", "VerificationError", "__version__",
     "bench", "compare", "evaluate", "from_brevitas", "from_keras", "from_onnx", "from_torch", "info", "inject",
-    "masks", "merge", "protect", "rank", "report", "run", "sample_size", "trace", "verb", "vulnerability",
+    "masks", "merge", "protect", "rank", "report", "run", "sample_size", "slice", "trace", "verb", "vulnerability",
 ]

@@ -161,10 +161,7 @@ def rank(model: Path, inputs: Any = None, *, out: Path | None = None, **options:
     Options: metric, variant, loss, top, probes; labels, targets, scale, mean, std, layout, first, skip; in_,
     layers, bits; threads, seed."""
     path = session.new_path("ranking.csv") if out is None else os.fspath(out)
-    summary = verb("rank", model, inputs=inputs, out=path, **options)
-    ranking = Ranking(read_csv(path))
-    ranking.path, ranking.summary = path, summary
-    return ranking
+    return _bits("rank", path, model, kind=Ranking, inputs=inputs, **options)
 
 
 def vulnerability(model: Path, inputs: Any, **options: Any) -> dict:
@@ -175,6 +172,16 @@ def vulnerability(model: Path, inputs: Any, **options: Any) -> dict:
     return verb("vulnerability", model, inputs=inputs, **options)
 
 
+def slice(model: Path, inputs: Any, *, out: Path | None = None, **options: Any) -> Bits:
+    """Heuristic scores of faults at their slice's end: a line for each fault, with a column for each heuristic. With an
+    `oracle`, a store, the `summary` judges them.
+
+    Options: heuristic, oracle, slice_end, classes, select, cost, replay, audit, scatter; labels, targets, scale, mean,
+    std, layout, first, skip; in_, layers, bits; threads, seed."""
+    path = session.new_path("slices.csv") if out is None else os.fspath(out)
+    return _bits("slice", path, model, inputs=inputs, **options)
+
+
 def protect(store: Path, budget: Any = None, *, ranking: Any = None, to: str = "csv", out: Path | None = None,
             **options: Any) -> Bits:
     """Which bits to protect under a budget ("bits:3%", "area:6%", "residual:10%", a number, or a list of them), what
@@ -183,10 +190,7 @@ def protect(store: Path, budget: Any = None, *, ranking: Any = None, to: str = "
 
     Options: cost, trial, trials; inputs, labels, …, as of inject; threads, seed."""
     path = session.new_path("protected." + to) if out is None else os.fspath(out)
-    summary = verb("protect", store, budget=budget, ranking=ranking, to=to, out=path, **options)
-    bits = Bits(read_csv(path) if to == "csv" else {})
-    bits.path, bits.summary = path, summary
-    return bits
+    return _bits("protect", path, store, budget=budget, ranking=ranking, to=to, **options)
 
 
 def compare(stores: list[Path], **options: Any) -> dict:
@@ -194,6 +198,14 @@ def compare(stores: list[Path], **options: Any) -> dict:
 
     Options: costs, residual, cost, out."""
     return verb("compare", *stores, **options)
+
+
+def _bits(name: str, path: str, *arguments: Any, kind: type[Bits] = Bits, **options: Any) -> Any:
+    """What a verb writes to --out, with what it says."""
+    summary = verb(name, *arguments, out=path, **options)
+    bits = kind(read_csv(path) if options.get("to", "csv") == "csv" else {})
+    bits.path, bits.summary = path, summary
+    return bits
 
 
 def _listed(value: Any) -> list | None:

@@ -264,6 +264,12 @@ class Verbs(Case):
         flipscope.protect(store, budget=10, to="c-header", out=self.path("protect.h"))
         self.assertIn("conv1", (self.folder / "protect.h").read_text())
 
+    def test_slice(self):
+        scores = flipscope.slice(self.model, **self.samples, layers="conv1", heuristic="centroid:mean",
+                                 oracle=self.campaign())
+        self.assertEqual(scores["fault"].tolist(), list(range(432)))
+        self.assertIn("centroid:mean", scores)
+
     def test_compare(self):
         both = flipscope.compare([self.campaign("a.db"), self.campaign("b.db", layers="dense")])
         self.assertIn("a.db", json.dumps(both))
