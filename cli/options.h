@@ -50,6 +50,16 @@ struct Options {
   // vulnerability
   VulnerabilityChoice vulnerability;
 
+  // slice
+  std::vector<std::string> heuristics;
+  std::string oracle;
+  std::string slice_end = "layer";
+  std::string classes = "labels";
+  std::string scatter;
+  std::uint64_t cost_faults = 0;
+  std::uint64_t replays = 0;
+  std::uint64_t audit = 0;
+
   // sample-size
   std::string method = "layer";
 

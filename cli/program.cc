@@ -33,6 +33,8 @@ constexpr Verb kVerbs[] = {
      "Estimates vulnerability factors of channels, layers and networks (DeepVigor+)",
      describe_vulnerability, vulnerability},
     {"evaluate", "Judges rankings by a campaign that ran every fault", describe_evaluate, evaluate},
+    {"slice", "Scores faults by heuristics on what they change at the end of their own layer",
+     describe_slice, slice},
     {"sample-size", "Says how many faults a statistical campaign needs", describe_sample_size,
      sample_size},
     {"protect", "Chooses the bits to triplicate under a budget, and measures what error is left",

@@ -4,6 +4,7 @@
 #include "flipscope/numeric/error.h"
 #include "json.h"
 #include "rank_vulnerability.h"
+#include "slice_setup.h"
 #include "verbs.h"
 
 namespace flipscope::cli {
@@ -78,13 +79,14 @@ void describe_rank(Command& command, Options& options) {
   command.option(
       "metric", "METRIC",
       [&](const std::string& text) {
-        if (text != kVulnerability) parse_metric(text);
+        if (text != kVulnerability && !text.starts_with(kSliceMetric)) parse_metric(text);
         options.metric = text;
       },
       "random, msb (highest bits first), gradient, taylor, hessian (default), inflection (how far "
       "above the lowest bit that matters in its word), trace (of the "
       "Hessian with the bit flipped), flip (how far this flip should move the outputs), "
-      "vulnerability (by the errors that change decisions, see the verb of that name).");
+      "vulnerability (by the errors that change decisions, see the verb of that name), "
+      "slice:HEURISTIC[:REDUCTION] (as slice has them).");
   command.option(
       "variant", "VARIANT",
       [&](const std::string& text) {
@@ -103,6 +105,7 @@ void describe_rank(Command& command, Options& options) {
 int rank(const Options& options) {
   if (options.json && options.out.empty()) fail("usage", "--json needs --out FILE.csv");
   if (options.metric == kVulnerability) return rank_vulnerable(options);
+  if (options.metric.starts_with(kSliceMetric)) return rank_by_slices(options);
   if (options.top < 1 && parse_metric(options.metric) == Metric::hessian) {
     fail("usage", "--metric hessian needs --top of at least 1");
   }

@@ -42,6 +42,9 @@ int vulnerability(const Options& options);
 void describe_evaluate(Command& command, Options& options);
 int evaluate(const Options& options);
 
+void describe_slice(Command& command, Options& options);
+int slice(const Options& options);
+
 void describe_sample_size(Command& command, Options& options);
 int sample_size(const Options& options);
 

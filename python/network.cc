@@ -39,7 +39,7 @@ nb::ndarray<nb::numpy, T> array_of(std::vector<T> values, const Shape& shape) {
 
 class Network {
  public:
-  explicit Network(const std::string& path) : graph_(load_model(path)) {}
+  explicit Network(const std::string& path) : graph_(load_model(path, {})) {}
 
   std::string name() const { return graph_.name; }
   Shape input_shape() const { return graph_.values[graph_.inputs.front()].shape; }

@@ -172,10 +172,9 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
       store.write_chunk(chunk, *rows);
       rows_done += count;
       run_now += rows->size();
-      if (chooser && chooser->size() < record.rows) {
-        store.end_at(wanted = chooser->size());
-        break;
-      }
+      if (!chooser) continue;
+      if (chooser->size() < record.rows) store.end_at(wanted = chooser->size());
+      if ((chunk + 1) * record.chunk_rows >= chooser->size()) break;
     }
     report(0);
     work = runner.work();

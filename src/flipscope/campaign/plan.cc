@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "flipscope/campaign/hybrid_selection.h"
 #include "flipscope/engine/golden.h"
 #include "flipscope/engine/strike.h"
 #include "flipscope/model/file_bytes.h"
@@ -91,8 +92,18 @@ void Plan::read_fault_files() {
     const auto entries = read_fault_list(method.file, *whole, options_.space.parts);
     listed = sites_within(space_, *whole, entries, method.file);
   }
-  selection_ = select_faults(graph_, space_, fault_model_, method, options_.selection,
-                             options_.seed, std::move(listed));
+  if (method.kind == SelectionMethod::Kind::hybrid) {
+    if (fault_model_.is_trial() || fault_model_.effect != FaultEffect::flip) {
+      fail("faults", "--select hybrid goes with --faults bit-flip only");
+    }
+    selection_ = select_hybrid(
+        space_, fault_model_.effect, hybrid_priorities(graph_, samples_, space_, method.heuristic),
+        method.heuristic, method.count > 0 ? method.count : default_audit(space_.size()),
+        options_.seed);
+  } else {
+    selection_ = select_faults(graph_, space_, fault_model_, method, options_.selection,
+                               options_.seed, std::move(listed));
+  }
   if (!options_.protect.empty()) {
     protected_ = ProtectedBits(space_, *whole,
                                read_fault_list(options_.protect, *whole, options_.space.parts));
@@ -138,8 +149,8 @@ void Plan::choose_score() {
 
 void Plan::check_selection() const {
   const SelectionMethod::Kind kind = parse_selection(options_.select).kind;
-  const bool asks =
-      kind == SelectionMethod::Kind::until || kind == SelectionMethod::Kind::binary_search;
+  const bool asks = kind == SelectionMethod::Kind::hybrid || kind == SelectionMethod::Kind::until ||
+                    kind == SelectionMethod::Kind::binary_search;
   if (asks && !has_decision_ && !critical_) {
     fail("campaign",
          "--select {} asks which faults are critical, and nothing here says so; give --labels, or "

@@ -294,6 +294,15 @@ BlockValues<double> Objective::curvature_cotangents(std::int64_t b,
   return cotangents;
 }
 
+BlockValues<double> Objective::output_cotangents(const BlockValues<double>& values,
+                                                 std::int64_t element) const {
+  BlockValues<double> cotangents(values.size());
+  cotangents[output_].assign(values[output_].size(), 0.0);
+  std::fill_n(cotangents[output_].data() + element * kLanes, kLanes, 1.0);
+  pull_back<double>(values, constants_, cotangents, nullptr);
+  return cotangents;
+}
+
 std::vector<double> Objective::hessian_product(std::span<const double> direction) const {
   assert(std::ssize(direction) == parameters_.size());
   Constants<double> tangents(constants_.size());

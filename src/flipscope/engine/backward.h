@@ -70,6 +70,9 @@ class Objective {
   BlockValues<double> loss_cotangents(std::int64_t b, const BlockValues<double>& values) const;
   BlockValues<double> curvature_cotangents(std::int64_t b, const BlockValues<double>& values,
                                            std::uint64_t seed, std::uint64_t probe) const;
+  /// The same of element `element` of output(): a row of each sample's Jacobian.
+  BlockValues<double> output_cotangents(const BlockValues<double>& values,
+                                        std::int64_t element) const;
   /// Elements of a constant, and the parameter that each reads (empty: none) with
   /// ∂element/∂parameter.
   const std::vector<double>& constant(int id) const { return constants_[id]; }

@@ -89,6 +89,10 @@ const float* FaultyRun::run_to(int value, const Block& golden, const Fault& faul
   return state_->run_to(value, golden, fault);
 }
 
+const Ranges& FaultyRun::changed(int value) const {
+  return state_->work.changed(value);
+}
+
 const std::vector<std::vector<std::int32_t>>& FaultyRun::State::elements_reading(int constant) {
   auto [entry, is_new] = readers.try_emplace(constant);
   if (is_new) {

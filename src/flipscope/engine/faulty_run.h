@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "flipscope/engine/golden.h"
+#include "flipscope/engine/ranges.h"
 #include "flipscope/fault/fault.h"
 #include "flipscope/fault/fault_space.h"
 
@@ -33,6 +34,10 @@ class FaultyRun {
 
   /// The same of any value; nodes behind it are not run.
   const float* run_to(int value, const Block& golden, const Fault& fault);
+
+  /// Elements outside these are golden in `value`, which the last run went to. Valid until the next
+  /// call.
+  const Ranges& changed(int value) const;
 
  private:
   struct State;

@@ -40,10 +40,9 @@ struct PerturbedRun::State {
   const float* pass_on(int value) {
     const Graph& graph = work.graph();
     passed.assign(graph.nodes.size(), false);
-    for (auto n = static_cast<std::size_t>(producer[value] + 1); n < graph.nodes.size(); ++n) {
-      const int index = static_cast<int>(n);
-      if (passed[n] || try_stage(index, value)) continue;
-      pass_difference(work, index, {});
+    for (int n = producer[value] + 1; n < std::ssize(graph.nodes); ++n) {
+      if (passed[n] || try_stage(n, value)) continue;
+      pass_difference(work, n, {});
       if (graph.nodes[n].output != graph.outputs[0] || line_value == graph.outputs[0]) {
         keep_lines(work, graph.nodes[n], line);
       }

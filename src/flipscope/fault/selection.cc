@@ -204,6 +204,17 @@ SelectionMethod parse_selection(const std::string& text) {
     }
     return method;
   }
+  if (name == "hybrid" && !argument.empty()) {
+    method.kind = Kind::hybrid;
+    const auto last = argument.rfind(':');
+    const std::string_view end =
+        last == std::string_view::npos ? std::string_view{} : argument.substr(last + 1);
+    const bool audits =
+        !end.empty() && end.find_first_not_of("0123456789") == std::string_view::npos;
+    if (audits) method.count = parse_count(end, text);
+    method.heuristic = audits ? argument.substr(0, last) : argument;
+    return method;
+  }
   if (name == "ranking" && !argument.empty()) {
     const auto last = argument.rfind(':');
     const bool limited =
@@ -215,7 +226,7 @@ SelectionMethod parse_selection(const std::string& text) {
   }
   fail("faults",
        "--select '{}' is none of exhaustive, random:N, list:F.csv, ranking:F.csv[:N], "
-       "statistical:layer|unaware|aware, until:MARGIN, binary-search",
+       "statistical:layer|unaware|aware, until:MARGIN, binary-search, hybrid:HEURISTIC[:AUDIT]",
        text);
 }
 
@@ -237,6 +248,8 @@ std::string to_string(const SelectionMethod& method, const SelectionOptions& opt
                              : "");
     case Kind::until:
       return fmt::format("until:{} confidence {}", method.margin, precision.confidence);
+    case Kind::hybrid:
+      return fmt::format("hybrid:{} audit {}", method.heuristic, method.count);
     case Kind::binary_search:
       break;
   }

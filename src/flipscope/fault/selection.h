@@ -68,6 +68,7 @@ struct SelectionOptions {
 ///   statistical:METHOD   samples of strata: see fault/statistical.h
 ///   until:MARGIN         as random, but as many as it takes: see fault/until.h
 ///   binary-search        see fault/binary_search.h
+///   hybrid:HEURISTIC[:REDUCTION][:AUDIT]  see campaign/hybrid_selection.h, which makes it
 /// A burst stays inside the bits that --bits allows. Lists, samples of strata and searches need a
 /// single-bit fault model.
 struct SelectionMethod {
@@ -78,11 +79,13 @@ struct SelectionMethod {
     statistical,
     until,
     binary_search,
+    hybrid,
   } kind = Kind::exhaustive;
   std::uint64_t count = 0;  ///< random: N; list: the most entries to take, 0: all
   std::string file;
   SamplingMethod sampling = SamplingMethod::layer;
   double margin = 0;
+  std::string heuristic;  ///< hybrid; `count` is its audit, 0: as many as usual
 };
 
 /// Throws Error where the text is none of the above.
