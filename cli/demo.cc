@@ -124,11 +124,14 @@ int demo(const Options& options) {
        {"evaluate", classifier_store, "--ranking", file("msb.csv") + "," + file("flip.csv"),
         "--against", "binfi,statfi-aware", "--out", file("curves.csv"), "--out-top",
         file("tops.csv")}},
+      {"Which channels and layers are vulnerable, by error-propagation analysis?",
+       with(classifier, "vulnerability",
+            {"--first", "100", "--sampling", "complete", "--out", file("vulnerability")})},
       {"All of it on one page.",
        {"report", classifier_store, autoencoder_store, "--ranking",
         file("msb.csv") + "," + file("flip.csv") + "," + file("curves.csv") + "," +
             file("tops.csv"),
-        "--out", report}},
+        "--vulnerability", file("vulnerability"), "--out", report}},
   };
   const bool silent = options.json || options.quiet;
   for (const Step& step : steps) {

@@ -99,7 +99,7 @@ async function show(number, tabs) {
     const place = main.querySelector("#where"), detailed = [section("map", "Every word, every bit", heatMap.element)];
     if (faults.worst.length) {
       detailed.push(section("worst", "Most critical bits", new WorstTable(campaign, faults, (row) => heatMap.go(row)).element));
-      detailed.push(section("protect", "What to protect first", protection(campaign, faults)));
+      detailed.push(section("protect", "What to protect first", protection(campaign, faults, report.protection_cost)));
     }
     place.after(...detailed);
   }

@@ -15,14 +15,15 @@ function leftAfter(faults) {
   return left;
 }
 
-export function protection(campaign, faults) {
+/** `registers`: area that protecting a bit adds, to begin with. */
+export function protection(campaign, faults, registers) {
   const left = leftAfter(faults), most = faults.worst.length;
   let chosen = Math.min(100, most);
   const points = [];
   for (let bits = 1; bits <= most; bits = Math.max(bits + 1, Math.floor(bits * 1.03))) points.push({ bits, left: left[bits] });
   points.push({ bits: most, left: left[most] });
 
-  const cost = h("input", { type: "number", min: 0, step: 0.1, value: 2.6, "aria-label": "Area that protecting a bit adds, in registers" });
+  const cost = h("input", { type: "number", min: 0, step: 0.1, value: registers, "aria-label": "Area that protecting a bit adds, in registers" });
   const area = (bits) => (bits * Math.max(0, Number(cost.value) || 0)) / campaign.fault_space;
   const sentence = h("p.answer", { role: "status" });
   const amount = h("input", { type: "number", min: 1, max: most, value: chosen, "aria-label": "Bits to protect" });

@@ -230,14 +230,10 @@ class LocalSteps {
         }
         return;
       }
-      for_each_run(op, node.inputs[0].shape, node.inputs[1].shape, out, [&](const AffineRun& run) {
-        const double factor = rescale_of(op.accumulation, run.channel);
-        for (std::int64_t i = 0; i < run.count; ++i) {
-          const std::int64_t first = run.first + i * run.first_step;
-          const std::int64_t second = run.second + i * run.second_step;
-          touch(input == 0 ? first : second, run.channel,
-                Touch{run.output + i * run.output_step, input == 0 ? second : first, factor});
-        }
+      for_each_term(op, node.inputs[0].shape, node.inputs[1].shape, out, [&](const AffineTerm& t) {
+        touch(input == 0 ? t.first : t.second, t.channel,
+              Touch{t.output, input == 0 ? t.second : t.first,
+                    rescale_of(op.accumulation, t.channel)});
       });
     }
   }

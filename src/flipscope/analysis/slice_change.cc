@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "flipscope/engine/strike.h"
-#include "flipscope/ops/affine_terms.h"
+#include "flipscope/ops/affine_runs.h"
 
 namespace flipscope {
 namespace {

@@ -195,4 +195,21 @@ void for_each_run(const MatrixProduct&, Shape a, Shape b, const Shape&, F f) {
   } while (next_position(position, out));
 }
 
+/// One term of a run.
+struct AffineTerm {
+  std::int64_t output = 0, channel = 0;
+  std::int64_t first = 0, second = 0;
+};
+
+/// Calls f(AffineTerm) for every term of every output.
+template <typename Op, typename F>
+void for_each_term(const Op& op, const Shape& a, const Shape& b, const Shape& out, F f) {
+  for_each_run(op, a, b, out, [&](const AffineRun& run) {
+    for (std::int64_t i = 0; i < run.count; ++i) {
+      f(AffineTerm{run.output + i * run.output_step, run.channel, run.first + i * run.first_step,
+                   run.second + i * run.second_step});
+    }
+  });
+}
+
 }  // namespace flipscope

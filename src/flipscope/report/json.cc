@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "flipscope/analysis/protection.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/report/report.h"
 
@@ -236,6 +237,7 @@ std::string json(const Report& report) {
   }
   const Json all = {
       {"flipscope", report.version},
+      {"protection_cost", ProtectionCost{}.per_bit()},
       {"campaigns", std::move(campaigns)},
       {"vulnerability", report.vulnerability ? vulnerability_json(*report.vulnerability) : Json()},
       {"slices", slices_json(report.slices)}};
