@@ -272,7 +272,7 @@ class Verbs(Case):
 
     def test_compare(self):
         both = flipscope.compare([self.campaign("a.db"), self.campaign("b.db", layers="dense")])
-        self.assertIn("a.db", json.dumps(both))
+        self.assertEqual([(d["name"], d["bits"]) for d in both["designs"]], [("a", 432), ("b", 3240)])
 
     def test_vulnerability(self):
         factors = self.model.vulnerability(self.inputs[:16], scale=SCALE, sampling="complete", layers="dense")
