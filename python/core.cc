@@ -36,7 +36,7 @@ std::string merged(const std::vector<std::string>& stores, const std::string& ou
 NB_MODULE(_core, m) {
   nb::set_leak_warnings(false);
   const nb::exception<Error> error(m, "Error");
-  nb::exception<VerificationError>(m, "VerificationError", error.ptr());
+  const nb::exception<VerificationError> differs(m, "VerificationError", error.ptr());
 
   m.attr("__version__") = FLIPSCOPE_VERSION;
   m.def("run_program", &cli::run_program, "words"_a, Unlocked(),

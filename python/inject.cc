@@ -84,7 +84,8 @@ std::optional<nb::python_error> attend(Channel& channel, const nb::object& progr
 
 }  // namespace
 
-std::string inject(const std::vector<std::string>& words, nb::object progress, nb::object score) {
+std::string inject(const std::vector<std::string>& words, const nb::object& progress,
+                   const nb::object& score) {
   cli::Options options = cli::parse_options(words);
   if (!score.is_none()) options.campaign.score_function = score_by(score);
 

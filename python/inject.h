@@ -12,7 +12,7 @@ namespace flipscope::python {
 /// `progress(done, total, seconds)` and `score(outputs)` may be None. A campaign runs without the
 /// interpreter's lock; Ctrl-C, or an exception in `progress`, ends it with that exception after
 /// what is done stands in the store.
-std::string inject(const std::vector<std::string>& words, nanobind::object progress,
-                   nanobind::object score);
+std::string inject(const std::vector<std::string>& words, const nanobind::object& progress,
+                   const nanobind::object& score);
 
 }  // namespace flipscope::python

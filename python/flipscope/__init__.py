@@ -16,10 +16,12 @@ from flipscope.masks import masks
 from flipscope.model import Model
 from flipscope.store import Store, merge
 from flipscope.table import Table
-from flipscope.verbs import Page, Ranking, Run, bench, evaluate, info, inject, rank, report, run, sample_size, trace, verb
+from flipscope.verbs import (
+    Bits, Page, Ranking, Run, bench, compare, evaluate, info, inject, protect, rank, report, run, sample_size, slice,
+    trace, verb, vulnerability)
 
 __all__ = [
-    "Error", "Fault", "Model", "Page", "Ranking", "Run", "Store", "Table", "VerificationError", "__version__",
-    "bench", "evaluate", "from_brevitas", "from_keras", "from_onnx", "from_torch", "info", "inject",
-    "masks", "merge", "rank", "report", "run", "sample_size", "trace", "verb",
+    "Bits", "Error", "Fault", "Model", "Page", "Ranking", "Run", "Store", "Table", "VerificationError", "__version__",
+    "bench", "compare", "evaluate", "from_brevitas", "from_keras", "from_onnx", "from_torch", "info", "inject",
+    "masks", "merge", "protect", "rank", "report", "run", "sample_size", "slice", "trace", "verb", "vulnerability",
 ]

@@ -117,6 +117,11 @@ class Model:
 
         return trace(self, inputs, **options)
 
-    for _verb in (info, run, inject, rank, trace):
+    def vulnerability(self, inputs: Any, **options: Any) -> dict:
+        from flipscope.verbs import vulnerability
+
+        return vulnerability(self, inputs, **options)
+
+    for _verb in (info, run, inject, rank, trace, vulnerability):
         _verb.__doc__ = f"flipscope.{_verb.__name__} of this model."
     del _verb

@@ -26,16 +26,20 @@ class Run(dict):
     outputs: Any
 
 
-class Ranking(Table):
-    """Columns rank, layer, tensor, index, bit, score; the bit to look at first is the first row.
+class Bits(Table):
+    """A list of bits: columns layer, tensor, index, bit, and others."""
 
-    `select=ranking.select(1000)` runs the first 1,000 of them."""
-
-    path: str  #: the ranking file
-    summary: dict  #: what `rank` says, as with --json
+    path: str  #: its file
+    summary: dict  #: what the verb says, as with --json
 
     def __fspath__(self) -> str:
         return self.path
+
+
+class Ranking(Bits):
+    """Columns rank, layer, tensor, index, bit, score; the bit to look at first is the first row.
+
+    `select=ranking.select(1000)` runs the first 1,000 of them."""
 
     def select(self, first: int | None = None) -> str:
         return f"ranking:{self.path}" + ("" if first is None else f":{first}")
@@ -157,10 +161,51 @@ def rank(model: Path, inputs: Any = None, *, out: Path | None = None, **options:
     Options: metric, variant, loss, top, probes; labels, targets, scale, mean, std, layout, first, skip; in_,
     layers, bits; threads, seed."""
     path = session.new_path("ranking.csv") if out is None else os.fspath(out)
-    summary = verb("rank", model, inputs=inputs, out=path, **options)
-    ranking = Ranking(read_csv(path))
-    ranking.path, ranking.summary = path, summary
-    return ranking
+    return _bits("rank", path, model, kind=Ranking, inputs=inputs, **options)
+
+
+def vulnerability(model: Path, inputs: Any, **options: Any) -> dict:
+    """Vulnerability factors of networks, layers and channels, by error maps and searched ranges.
+
+    Options: of, activations, sampling, repeat, flips, filter_errors, large_critical, search, validate, exact, out (a
+    folder); labels, scale, mean, std, layout, first, skip; layers; threads, seed."""
+    return verb("vulnerability", model, inputs=inputs, **options)
+
+
+def slice(model: Path, inputs: Any, *, out: Path | None = None, **options: Any) -> Bits:
+    """Heuristic scores of faults at their slice's end: a line for each fault, with a column for each heuristic. With an
+    `oracle`, a store, the `summary` judges them.
+
+    Options: heuristic, oracle, slice_end, classes, select, cost, replay, audit, scatter; labels, targets, scale, mean,
+    std, layout, first, skip; in_, layers, bits; threads, seed."""
+    path = session.new_path("slices.csv") if out is None else os.fspath(out)
+    return _bits("slice", path, model, inputs=inputs, **options)
+
+
+def protect(store: Path, budget: Any = None, *, ranking: Any = None, to: str = "csv", out: Path | None = None,
+            **options: Any) -> Bits:
+    """Which bits to protect under a budget ("bits:3%", "area:6%", "residual:10%", a number, or a list of them), what
+    it costs and what error is left (`summary`). The bits are those of the first budget; inject(…, protect=bits) takes
+    them. With `ranking` and `inputs`, `store` is a model.
+
+    Options: cost, trial, trials; inputs, labels, …, as of inject; threads, seed."""
+    path = session.new_path("protected." + to) if out is None else os.fspath(out)
+    return _bits("protect", path, store, budget=budget, ranking=ranking, to=to, **options)
+
+
+def compare(stores: list[Path], **options: Any) -> dict:
+    """Stores of several models beside each other: size, score, sensitive bits, cost of protection for equal error.
+
+    Options: costs, residual, cost, out."""
+    return verb("compare", *stores, **options)
+
+
+def _bits(name: str, path: str, *arguments: Any, kind: type[Bits] = Bits, **options: Any) -> Any:
+    """What a verb writes to --out, with what it says."""
+    summary = verb(name, *arguments, out=path, **options)
+    bits = kind(read_csv(path) if options.get("to", "csv") == "csv" else {})
+    bits.path, bits.summary = path, summary
+    return bits
 
 
 def _listed(value: Any) -> list | None:

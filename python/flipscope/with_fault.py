@@ -67,14 +67,16 @@ def _onnx_with(model: Model, faults: list[Fault], values: dict, path: str) -> Mo
 
 
 def _bypass_quantizers(graph: Any, tensor: str) -> bool:
-    """Takes the quantizers between an initializer and what is computed from samples out of the graph."""
+    """Takes the quantizers between an initializer and what is computed from samples out of the graph. QuantizeLinear stays:
+    it gives every code. False where no quantizer is there: the initializer's own words are what is stored."""
     constant = {t.name for t in graph.initializer}
-    reached, found = {tensor}, []
+    reached, found, linear = {tensor}, [], False
     for node in graph.node:  # In an order in which everything is made before it is read.
         if node.op_type == "Constant" or (node.input and all(i in constant or not i for i in node.input)):
             constant.update(node.output)
             if reached.intersection(node.input):
                 reached.update(node.output)
+                linear = linear or node.op_type == "QuantizeLinear"
                 if node.op_type in ONNX_QUANTIZERS:
                     found.append(node)
     for quantizer in found:
@@ -83,7 +85,7 @@ def _bypass_quantizers(graph: Any, tensor: str) -> bool:
                 if name == quantizer.output[0]:
                     node.input[place] = quantizer.input[0]
         graph.node.remove(quantizer)
-    return bool(found)
+    return linear or bool(found)
 
 
 def _struck(array: Any, faults: list[Fault]) -> Any:

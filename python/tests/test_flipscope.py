@@ -254,6 +254,30 @@ class Verbs(Case):
         rows = self.campaign(protect=protect).rows()
         self.assertTrue((rows["masked"][rows["bit"] == 5] == 100).all())
 
+    def test_protect(self):
+        store = self.campaign()
+        bits = flipscope.protect(store, budget="bits:10%")
+        self.assertEqual(bits.rows, 43)
+        self.assertEqual(set(bits["tensor"]), {"conv1.weight"})
+        rows = self.campaign("protected.db", protect=bits).rows()
+        self.assertLess(rows["critical"].sum(), store.rows()["critical"].sum())
+        flipscope.protect(store, budget=10, to="c-header", out=self.path("protect.h"))
+        self.assertIn("conv1", (self.folder / "protect.h").read_text())
+
+    def test_slice(self):
+        scores = flipscope.slice(self.model, **self.samples, layers="conv1", heuristic="centroid:mean",
+                                 oracle=self.campaign())
+        self.assertEqual(scores["fault"].tolist(), list(range(432)))
+        self.assertIn("centroid:mean", scores)
+
+    def test_compare(self):
+        both = flipscope.compare([self.campaign("a.db"), self.campaign("b.db", layers="dense")])
+        self.assertEqual([(d["name"], d["bits"]) for d in both["designs"]], [("a", 432), ("b", 3240)])
+
+    def test_vulnerability(self):
+        factors = self.model.vulnerability(self.inputs[:16], scale=SCALE, sampling="complete", layers="dense")
+        self.assertIn("dense", json.dumps(factors))
+
     def test_trace(self):
         result = self.model.trace(**self.samples, layers="dense", top=1, probes=2)
         self.assertIn("layers", result)
