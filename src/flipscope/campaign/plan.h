@@ -20,7 +20,7 @@
 namespace flipscope {
 
 /// Rises whenever the same campaign would give other numbers.
-inline constexpr int kSemanticsVersion = 2;
+inline constexpr int kSemanticsVersion = 3;
 
 /// Real value of a stored word before and after a fault.
 struct StoredChange {
