@@ -35,7 +35,7 @@ struct Judged {
   Trace trace;
   Evaluation evaluation;
   std::optional<std::uint64_t> wrong;  ///< bits that it calls critical without a flip, in error
-  Interval gain;                       ///< of area over the first ranking
+  std::optional<Interval> gain;        ///< of area over the first ranking; that has none
 };
 
 struct Share {
@@ -121,18 +121,19 @@ Json judged_json(const Oracle& oracle, const Judged& judged) {
     reach.push_back(
         Json::Object{{"percent", r.percent}, {"bits", r.bits}, {"flips", Json(r.flips)}});
   }
-  return Json::Object{{"ranking", judged.name},
-                      {"bits", e.ranked},
-                      {"flips", e.flips},
-                      {"missed_sensitive", e.missed},
-                      {"wrongly_implied", Json(judged.wrong)},
-                      {"spearman", e.spearman},
-                      {"spearman_from_msb", Json(e.spearman_at)},
-                      {"area", e.area},
-                      {"gain", Json::Array{judged.gain.lower, judged.gain.upper}},
-                      {"top", std::move(reach)},
-                      {"flips_to_90_percent_of_sensitive", Json(e.flips_to_sensitive)},
-                      {"times_sooner_than_random", Json(times_sooner(oracle, e))}};
+  return Json::Object{
+      {"ranking", judged.name},
+      {"bits", e.ranked},
+      {"flips", e.flips},
+      {"missed_sensitive", e.missed},
+      {"wrongly_implied", Json(judged.wrong)},
+      {"spearman", e.spearman},
+      {"spearman_from_msb", Json(e.spearman_at)},
+      {"area", e.area},
+      {"gain", judged.gain ? Json(Json::Array{judged.gain->lower, judged.gain->upper}) : Json()},
+      {"top", std::move(reach)},
+      {"flips_to_90_percent_of_sensitive", Json(e.flips_to_sensitive)},
+      {"times_sooner_than_random", Json(times_sooner(oracle, e))}};
 }
 
 template <typename Shares>
@@ -198,9 +199,9 @@ std::string tables(const Options& options, const Oracle& oracle,
     const std::optional<double> sooner = times_sooner(oracle, e);
     rankings.row({ranking.name, grouped(e.flips), correlation_text(e.spearman),
                   fmt::format("{:.4f}", e.area),
-                  &ranking == &judged.front()
-                      ? ""
-                      : fmt::format("{:+.4f} to {:+.4f}", ranking.gain.lower, ranking.gain.upper),
+                  ranking.gain
+                      ? fmt::format("{:+.4f} to {:+.4f}", ranking.gain->lower, ranking.gain->upper)
+                      : "",
                   reach(1), reach(5), reach(20), flips_text(e.flips_to_sensitive),
                   sooner ? fmt::format("{:.2f}x", *sooner) : "", grouped(e.missed)});
     if (ranking.wrong && *ranking.wrong > 0) {

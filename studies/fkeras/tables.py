@@ -57,14 +57,14 @@ def rankings(evaluation):
     rows = []
     for ranking in evaluation["rankings"]:
         at = ranking["spearman_from_msb"]
-        gain = ranking.get("gain")
-        found = ranking.get("flips_to_sensitive")
-        rows.append([label(ranking), f"{ranking.get('flips', ranking['bits']):,}", number(ranking["spearman"]),
+        gain = ranking["gain"]
+        found = ranking["flips_to_90_percent_of_sensitive"]
+        rows.append([label(ranking), f"{ranking['flips']:,}", f"{ranking['missed_sensitive']:,}", number(ranking["spearman"]),
                      number(at[0] if at else None), number(at[-1] if at else None), number(ranking["area"], 4),
                      f"{gain[0]:+.4f} to {gain[1]:+.4f}" if gain else ""]
                     + ["never" if reach(ranking, k) is None else f"{reach(ranking, k):,} ({share(reach(ranking, k), bits)})" for k in TOP]
                     + ["never" if found is None else f"{found:,}"])
-    return table(["ranking", "flips", "ρ", "ρ MSB", "ρ LSB", "area", "gain in area over hessian"] + [f"top {k}%" for k in TOP]
+    return table(["ranking", "flips", "sensitive bits missed", "ρ", "ρ MSB", "ρ LSB", "area", "gain in area over hessian"] + [f"top {k}%" for k in TOP]
                  + ["90% of sensitive"], rows)
 
 
