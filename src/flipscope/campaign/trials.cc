@@ -32,7 +32,7 @@ TrialStatistics trial_statistics(const std::string& path) {
   std::ranges::sort(scores);
   constexpr std::array<double, 5> kShares{0.05, 0.25, 0.5, 0.75, 0.95};
   for (std::size_t k = 0; k < kShares.size(); ++k) {
-    found.quantiles[k] = scores[static_cast<std::size_t>(kShares[k] * (n - 1) + 0.5)];
+    found.quantiles[k] = scores[static_cast<std::size_t>(std::lround(kShares[k] * (n - 1)))];
   }
   return found;
 }
