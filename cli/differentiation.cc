@@ -1,12 +1,12 @@
 #include "differentiation.h"
 
 #include <algorithm>
-#include <thread>
 
 #include "flipscope/model/model.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/score/classification.h"
 #include "golden_outputs.h"
+#include "thread_count.h"
 
 namespace flipscope::cli {
 
@@ -29,12 +29,6 @@ LossSpec chosen_loss(const Options& options, const Graph& graph) {
   if (!options.loss.empty()) return parse_loss(options.loss);
   const bool numbers = !options.campaign.samples.targets.empty() || outputs_of(graph) == 1;
   return {numbers ? LossSpec::Kind::mse : LossSpec::Kind::cross_entropy};
-}
-
-std::size_t thread_count(const Options& options) {
-  const int asked = options.campaign.threads;
-  return static_cast<std::size_t>(
-      asked > 0 ? asked : std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // flipscope evaluate: rankings against an exhaustive campaign.
+#include <oneapi/tbb/global_control.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -12,6 +14,7 @@
 #include "flipscope/numeric/error.h"
 #include "json.h"
 #include "terminal.h"
+#include "thread_count.h"
 #include "verbs.h"
 
 namespace flipscope::cli {
@@ -252,6 +255,8 @@ void describe_evaluate(Command& command, Options& options) {
 
 int evaluate(const Options& options) {
   for (const std::string& method : options.against) check_rival(method);
+  const tbb::global_control threads(tbb::global_control::max_allowed_parallelism,
+                                    thread_count(options));
   const Oracle oracle = read_oracle(options.store, parse_sensitive(options.sensitive));
   std::vector<double> percents(100);
   std::iota(percents.begin(), percents.end(), 1.0);

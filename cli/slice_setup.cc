@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <thread>
 
 #include "flipscope/campaign/ticker.h"
 #include "flipscope/model/file_bytes.h"
@@ -12,16 +11,11 @@
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/hash.h"
 #include "terminal.h"
+#include "thread_count.h"
 
 namespace flipscope::cli {
 
 namespace {
-
-std::size_t thread_count(const Options& options) {
-  const int asked = options.campaign.threads;
-  return static_cast<std::size_t>(
-      asked > 0 ? asked : std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
-}
 
 Samples load(const Options& options, const Graph& graph) {
   if (options.campaign.samples.inputs.empty()) fail("usage", "slices need --inputs FILE");

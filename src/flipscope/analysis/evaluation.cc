@@ -1,5 +1,7 @@
 #include "flipscope/analysis/evaluation.h"
 
+#include <oneapi/tbb/parallel_for.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -128,14 +130,14 @@ Interval bootstrap_gain(const Oracle& oracle, const Trace& trace, const Trace& b
   constexpr std::uint64_t kDraws = 1000, kStream = 0x626f6f74;
   constexpr std::size_t kTail = 25;  // 2.5% of the draws
   const std::vector<std::uint32_t> words = words_of(oracle.space);
-  std::vector<double> gains;
-  for (std::uint64_t draw = 0; draw < kDraws; ++draw) {
+  std::vector<double> gains(kDraws);
+  tbb::parallel_for(std::uint64_t{0}, kDraws, [&](std::uint64_t draw) {
     Random random(seed, kStream + draw);
     std::vector<std::uint8_t> times(words.back() + 1);
     for (std::uint8_t& t : times) t = poisson(random);
-    gains.push_back(weighted_area(oracle, trace, words, times) -
-                    weighted_area(oracle, baseline, words, times));
-  }
+    gains[draw] =
+        weighted_area(oracle, trace, words, times) - weighted_area(oracle, baseline, words, times);
+  });
   std::ranges::sort(gains);
   return {gains[kTail], gains[kDraws - 1 - kTail]};
 }
