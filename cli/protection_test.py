@@ -107,7 +107,8 @@ class Protect(Case):
 
     def test_hardware_formats(self):
         for form, says in (("json", '"protected"'), ("c-header", "static const uint32_t protect_"),
-                           ("systemverilog", "package flipscope_protection;")):
+                           ("systemverilog", "package flipscope_protection;"),
+                           ("tmrg", "// tmrg triplicate kept keptVoted keptNext")):
             out = self.path(f"plan.{form}")
             self.good("protect", self.store, "--budget", "5", "--to", form, "--out", out)
             self.assertIn(says, open(out, encoding="utf-8").read())

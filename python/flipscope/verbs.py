@@ -37,11 +37,10 @@ class Bits(Table):
 
 
 class Ranking(Bits):
-    """Columns rank, layer, tensor, index, bit, score; the bit to look at first is the first row.
-
-    `select=ranking.select(1000)` runs the first 1,000 of them."""
+    """Columns rank, layer, tensor, index, bit, score; the bit to look at first is the first row."""
 
     def select(self, first: int | None = None) -> str:
+        """The first bits, for `inject`: `select=ranking.select(1000)` runs 1,000 of them."""
         return f"ranking:{self.path}" + ("" if first is None else f":{first}")
 
     def _repr_html_(self, most: int = 10) -> str:
