@@ -19,7 +19,10 @@ def from_onnx(model: Any) -> Model:
 
 
 def from_keras(model: Any) -> Model:
-    """Of a Keras or QKeras model, through its configuration (JSON) and its weights (HDF5)."""
+    """Of a Keras (2 or 3) or QKeras model, through its configuration (JSON) and its weights (HDF5)."""
+    for layer in getattr(model, "layers", ()):
+        if type(layer).__module__.split(".")[0] == "hgq":
+            raise Error(f"[keras] layer '{layer.name}' is HGQ2's; convert the model by hls4ml, and give that to from_hls4ml")
     path = session.new_path("model.h5")
     try:
         model.save(path, include_optimizer=False)

@@ -6,7 +6,7 @@ import math
 from typing import Any, Callable
 
 from flipscope._core import Error
-from flipscope.hls4ml_graph import WRAP, Fixed, Graph
+from flipscope.hls4ml_graph import SATURATE, SYMMETRIC, WRAP, Fixed, Graph
 
 #: The graph's own input, before hls4ml's input precision.
 ENTRY = "input"
@@ -166,9 +166,40 @@ def concatenation(graph: Graph, layer: Any) -> str:
     return graph.node("Concat", list(layer.inputs), layer.name + ".merged", axis=layer.get_attr("axis"))
 
 
+def element_formats(graph: Graph, layer: Any) -> str:
+    """HGQ2's quantizer of activations: a format for each element. Its grid lies within the result's."""
+    import numpy
+
+    signed, bits, integer = (numpy.asarray(values, float) for values in layer.get_attr("mask_kbi"))
+    step = 2.0 ** (integer - bits)
+    wraps, rounding = layer.get_attr("SAT") == WRAP, layer.get_attr("RND")
+    before = {"TRN": 0.0, "RND": 0.5, "RND_CONV": 0.0}.get(rounding)
+    if before is None or layer.get_attr("SAT") not in (WRAP, SATURATE, SYMMETRIC):
+        raise _refuse(layer, f"quantizers that round by {rounding} and treat overflow by {layer.get_attr('SAT')} do "
+                             "not map")
+    highest = 2.0 ** (bits - signed) - 1
+    lowest = -signed * (highest if layer.get_attr("SAT") == SYMMETRIC else 2.0 ** (bits - signed))
+
+    def node(kind: str, x: str, name: str, values: Any = None) -> str:
+        operands = [x] if values is None else [x, graph.constant(f"{layer.name}.{name}.by", values)]
+        return graph.node(kind, operands, f"{layer.name}.{name}")
+
+    codes = node("Mul", layer.inputs[0], "codes", 1 / step)
+    if rounding == "RND_CONV":
+        codes = node("Round", codes, "rounded")
+    else:
+        codes = node("Floor", node("Add", codes, "shifted", before), "rounded")
+    if wraps:
+        turns = node("Floor", node("Mul", node("Sub", codes, "from", lowest), "spans", 2.0 ** -bits), "turns")
+        codes = graph.node("Sub", [codes, node("Mul", turns, "turned", 2.0 ** bits)], layer.name + ".wrapped")
+    else:
+        codes = node("Min", node("Max", codes, "raised", lowest), "clipped", highest)
+    return node("Mul", codes, "numbers", numpy.where(bits > 0, step, 0.0))
+
+
 KINDS: dict[str, Callable[[Graph, Any], str]] = {
     "Input": entry, "InputLayer": entry, "Dense": dense, "Conv2D": convolution, "PointwiseConv2D": convolution,
     "DepthwiseConv2D": convolution, "BatchNormalization": normalization, "ApplyAlpha": normalization,
     "Activation": activation, "Pooling2D": pooling, "GlobalPooling2D": pooling, "Reshape": reshape,
-    "ZeroPadding2D": padding, "Merge": merge, "Concatenate": concatenation,
+    "ZeroPadding2D": padding, "Merge": merge, "Concatenate": concatenation, "FixedPointQuantizer": element_formats,
 }
