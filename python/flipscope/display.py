@@ -21,7 +21,8 @@ SHOWN_UNASKED = 200_000
 
 _FIT = """
 addEventListener("load", () => {
-  const fit = () => { try { frameElement.style.height = `${Math.ceil(document.body.offsetHeight) + 24}px`; } catch { return; } };
+  const height = () => `${Math.ceil(document.body.offsetHeight) + 24}px`;
+  const fit = () => { try { frameElement.style.height = height(); } catch { return; } };
   new ResizeObserver(fit).observe(document.body);
   fit();
 });"""

@@ -22,7 +22,8 @@ def from_keras(model: Any) -> Model:
     """Of a Keras (2 or 3) or QKeras model, through its configuration (JSON) and its weights (HDF5)."""
     for layer in getattr(model, "layers", ()):
         if type(layer).__module__.split(".")[0] == "hgq":
-            raise Error(f"[keras] layer '{layer.name}' is HGQ2's; convert the model by hls4ml, and give that to from_hls4ml")
+            raise Error(f"[keras] layer '{layer.name}' is HGQ2's; convert the model by hls4ml, and give that to "
+                        "from_hls4ml")
     path = session.new_path("model.h5")
     try:
         model.save(path, include_optimizer=False)
@@ -70,9 +71,9 @@ def from_brevitas(module: Any, example: Any) -> Model:
 
 
 def from_hls4ml(model: Any) -> Model:
-    """Of an hls4ml ModelGraph, or the `.fml` file of one: weights, results and accumulators in the precisions that hls4ml gave
-    them, weights in hls4ml's order. Where a layer or a precision does not map, Error names it; docs/python.md has the
-    limits. Needs the package onnx; a file needs hls4ml."""
+    """Of an hls4ml ModelGraph, or the `.fml` file of one: weights, results and accumulators in the precisions that
+    hls4ml gave them, weights in hls4ml's order. Where a layer or a precision does not map, Error names it;
+    docs/python.md has the limits. Needs the package onnx; a file needs hls4ml."""
     from flipscope.hls4ml_graph import to_qonnx
 
     if isinstance(model, str) or hasattr(model, "__fspath__"):

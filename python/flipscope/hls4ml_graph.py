@@ -1,8 +1,8 @@
 """An hls4ml model as QONNX: each layer's arithmetic, and a quantizer for each of its precisions.
 
-What hls4ml computes is what this graph says, as long as accumulators hold every product whole: hls4ml truncates each product to
-accum_t, and a sum of truncated products is no layer of ours. That, and whatever reads a table, is refused by name. A
-final softmax is left out: outputs are then its logits.
+What hls4ml computes is what this graph says, as long as accumulators hold every product whole: hls4ml truncates each
+product to accum_t, and a sum of truncated products is no layer of ours. That, and whatever reads a table, is refused by
+name. A final softmax is left out: outputs are then its logits.
 """
 
 from __future__ import annotations

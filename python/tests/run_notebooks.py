@@ -69,7 +69,8 @@ def main():
     parser.add_argument("--out", type=pathlib.Path)
     arguments = parser.parse_args()
     out = arguments.out and arguments.out.resolve()
-    found = [file.resolve() for path in arguments.paths for file in (sorted(path.glob("*.ipynb")) if path.is_dir() else [path])]
+    found = [file.resolve() for path in arguments.paths
+             for file in (sorted(path.glob("*.ipynb")) if path.is_dir() else [path])]
     failures = 0 if found else 1
     for path in found:
         start = time.monotonic()
