@@ -309,7 +309,7 @@ class Notebooks(Case):
 
     def test_a_store_shows_parts_of_its_report(self):
         store = self.campaign()
-        self.shows(store, "<iframe srcdoc=", ":not(#answer):not(#where)", "&quot;done&quot;:432")
+        self.shows(store, "<iframe srcdoc=", ":not(#answer):not(#where)", "&quot;done&quot;: 432")
         with mock.patch("flipscope.display.SHOWN_UNASKED", 100):  # As of a campaign of many faults.
             shown = self.shows(store, "432 of 432 faults on 100 samples", "<td>masked</td>")
         self.assertLess(len(shown), 1000)

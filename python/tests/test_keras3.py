@@ -51,6 +51,30 @@ class Keras3(unittest.TestCase):
             self.assertGreater(np.abs(model(self.x, fault) - model(self.x)).max(), 1e-5)
 
 
+    def test_keras_files(self):
+        import keras
+
+        inner = keras.Sequential([keras.Input((8, 8, 2)), keras.layers.Conv2D(3, 3, name="first"),
+                                  keras.layers.Conv2D(3, 3, name="second")], name="inner")
+        inputs = keras.Input((8, 8, 2))
+        x = keras.layers.Flatten()(inner(inputs))
+        x = keras.layers.Dense(6, name="b")(keras.layers.Dense(6, name="a", activation="hard_sigmoid")(x))
+        nested = keras.Model(inputs, x)
+        for live in (self.live, nested):
+            with tempfile.TemporaryDirectory() as folder:
+                live.save(folder + "/model.keras")
+                model = flipscope.Model(folder + "/model.keras")
+                h5 = flipscope.from_keras(live)
+                self.assertEqual([t["name"] for t in model.tensors], [t["name"] for t in h5.tensors])
+                np.testing.assert_array_equal(model(self.x), h5(self.x))
+                with open(folder + "/model.keras", "rb") as file:
+                    data = file.read()
+                with open(folder + "/cut.keras", "wb") as file:
+                    file.write(data[:-100])
+                with self.assertRaisesRegex(flipscope.Error, r"cut\.keras"):
+                    flipscope.Model(folder + "/cut.keras").info()
+
+
 @unittest.skipUnless(HGQ2, "hgq2, hls4ml or onnx is not installed")
 class Hgq2(unittest.TestCase):
     def converted(self, live, x, folder):

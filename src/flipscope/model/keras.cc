@@ -327,6 +327,10 @@ Graph import_keras(const std::string& file) {
     return import_keras(read_file_bytes(config_file), config_file, read_hdf5(weights_file),
                         weights_file);
   }
+  if (file.ends_with(".keras")) {
+    KerasArchive archive = read_keras_archive(file);
+    return import_keras(archive.config, file, std::move(archive.weights), file);
+  }
   Hdf5Contents contents = read_hdf5(file);
   const auto found = contents.texts.find("@model_config");
   if (found == contents.texts.end() || found->second.empty()) {
