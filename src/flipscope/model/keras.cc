@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "flipscope/model/file_bytes.h"
+#include "flipscope/model/keras_archive.h"
 #include "flipscope/model/keras_layer.h"
 #include "flipscope/model/model.h"
 #include "flipscope/numeric/error.h"
