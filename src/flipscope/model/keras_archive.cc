@@ -1,10 +1,11 @@
 #include "flipscope/model/keras_archive.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
 
 #include "flipscope/model/compressed.h"
@@ -15,30 +16,33 @@
 namespace flipscope {
 namespace {
 
-/// A file in memory, for as long as this lives; its path is known to this process and its children.
-class MemoryFile {
+/// A file with these bytes, for as long as this lives: HDF5 reads from paths alone.
+class TemporaryFile {
  public:
-  MemoryFile(const std::string& name, std::string_view bytes)
-      : descriptor_(memfd_create("flipscope", 0)) {
-    bool whole = descriptor_ >= 0;
+  TemporaryFile(const std::string& name, std::string_view bytes)
+      : path_(std::filesystem::temp_directory_path() / "flipscope-XXXXXX") {
+    const int descriptor = mkstemp(path_.data());
+    if (descriptor < 0) fail("keras", "{}: no file for its weights: {}", name, strerror(errno));
+    bool whole = true;
     while (whole && !bytes.empty()) {
-      const ssize_t written = write(descriptor_, bytes.data(), bytes.size());
+      const ssize_t written = write(descriptor, bytes.data(), bytes.size());
       whole = written > 0;
       if (whole) bytes.remove_prefix(static_cast<std::size_t>(written));
     }
+    const int reason = errno;
+    close(descriptor);
     if (whole) return;
-    const std::string reason = std::strerror(errno);
-    if (descriptor_ >= 0) close(descriptor_);
-    fail("keras", "{}: no memory for its weights: {}", name, reason);
+    unlink(path_.c_str());
+    fail("keras", "{}: no room for its weights in {}: {}", name, path_, strerror(reason));
   }
-  ~MemoryFile() { close(descriptor_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
+  ~TemporaryFile() { unlink(path_.c_str()); }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
 
-  std::string path() const { return fmt::format("/proc/self/fd/{}", descriptor_); }
+  const std::string& path() const { return path_; }
 
  private:
-  int descriptor_;
+  std::string path_;
 };
 
 }  // namespace
@@ -46,7 +50,7 @@ class MemoryFile {
 KerasArchive read_keras_archive(const std::string& file) {
   const std::string bytes = read_file_bytes(file);
   const auto member = [&](const char* name) { return read_npz_member(file, bytes, name); };
-  const MemoryFile weights(file, member("model.weights.h5"));
+  const TemporaryFile weights(file, member("model.weights.h5"));
   KerasArchive archive{member("config.json"), read_hdf5(weights.path(), file)};
   const ConfigDocument metadata(member("metadata.json"), file);
   archive.weights.texts["@keras_version"] = {metadata.root().text("keras_version", "")};
