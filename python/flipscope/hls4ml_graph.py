@@ -29,8 +29,6 @@ class Fixed:
         self.fraction = self.width - int(getattr(precision, "integer", precision.width))
         self.rounding = _mode(precision, "rounding_mode", "TRN")
         self.overflow = _mode(precision, "saturation_mode", WRAP)
-        if self.width > 32:
-            raise Error(f"[hls4ml] layer '{layer}': {precision} has {self.width} bits; words have up to 32 here")
         if self.overflow not in (WRAP, SATURATE, SYMMETRIC):
             raise Error(f"[hls4ml] layer '{layer}': an overflow mode {self.overflow} does not map")
 
@@ -53,7 +51,7 @@ class Graph:
         self.onnx, self.helper, self.numpy_helper = onnx, helper, numpy_helper
         self.nodes: list = []
         self.constants: dict[str, Any] = {}
-        self.formats: dict[str, Fixed] = {}  #: of the values that were quantized
+        self.grids: dict[str, int] = {}  #: fractional bits of each value
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         domain = "qonnx.custom_op.general" if kind == "Quant" else ""
@@ -67,6 +65,12 @@ class Graph:
         return name
 
     def quantized(self, x: str, form: Fixed, output: str) -> str:
+        """In a format. One of more than 32 bits must be hls4ml's exact one: it is left to float32."""
+        if form.width > 32:
+            if self.grids.get(x, form.fraction + 1) > form.fraction:
+                raise Error(f"[hls4ml] '{output}': {form} rounds, and words have up to 32 bits here; narrow it")
+            self.grids[output] = self.grids[x]
+            return self.node("Identity", [x], output)
         mode, before = ROUNDING[form.rounding]
         step = 2.0 ** -form.fraction
         if before:
@@ -76,15 +80,17 @@ class Graph:
                         for name, value in (("step", step), ("zero", 0.0), ("width", form.width))]
         self.node("Quant", inputs, output, signed=int(form.signed), narrow=int(form.signed and form.overflow == SYMMETRIC),
                   rounding_mode=mode, **extra)
-        self.formats[output] = form
+        self.grids[output] = form.fraction
         return output
 
-    def weights(self, layer: Any, which: str) -> tuple[str, Fixed]:
+    def weights(self, layer: Any, which: str) -> str:
         """A parameter in the order in which hls4ml keeps it, quantized to its own precision."""
         variable = layer.weights[which]
         form = Fixed(layer.name, variable.type.precision)
+        if form.width > 32:
+            raise Error(f"[hls4ml] layer '{layer.name}': its {which} has {form}; words have up to 32 bits here")
         stored = self.constant(f"{layer.name}.{which}", variable.data)
-        return self.quantized(stored, form, f"{layer.name}.{which}.words"), form
+        return self.quantized(stored, form, f"{layer.name}.{which}.words")
 
     def model(self, name: str, inputs: tuple[str, list[int]], output: tuple[str, list[int]]) -> bytes:
         info = self.helper.make_tensor_value_info

@@ -18,6 +18,8 @@ def add(graph: Graph, layer: Any) -> None:
     if kind not in KINDS:
         raise Error(f"[hls4ml] layer '{layer.name}': {kind} does not map; {', '.join(sorted(KINDS))} do")
     raw = KINDS[kind](graph, layer)
+    if raw not in graph.grids and raw != ENTRY:
+        graph.grids[raw] = max(graph.grids[name] for name in layer.inputs)
     result = Fixed(layer.name, layer.get_output_variable().type.precision)
     graph.quantized(raw, result, layer.outputs[0])
 
@@ -43,19 +45,18 @@ def _accumulated(graph: Graph, layer: Any, sums: str, terms: list[tuple[str, int
                                  f"{fraction}, or the precision \"auto\"")
     if form.overflow != WRAP:
         raise _refuse(layer, f"accum_t saturates, which depends on the order of the sum; let it wrap")
+    graph.grids[sums] = max(fraction for _, fraction in terms)
     return graph.quantized(sums, form, layer.name + ".sum")
 
 
 def _affine(graph: Graph, layer: Any, multiply: Callable[[str, str], str]) -> str:
     x = layer.inputs[0]
-    weights, form = graph.weights(layer, "weight")
-    if x not in graph.formats:
-        raise _refuse(layer, "its input has no precision")
-    terms = [("products", graph.formats[x].fraction + form.fraction)]
+    weights = graph.weights(layer, "weight")
+    terms = [("products", graph.grids[x] + graph.grids[weights])]
     sums = multiply(x, weights)
     if "bias" in layer.weights:
-        bias, form = graph.weights(layer, "bias")
-        terms.append(("biases", form.fraction))
+        bias = graph.weights(layer, "bias")
+        terms.append(("biases", graph.grids[bias]))
         sums = graph.node("Add", [sums, bias], layer.name + ".biased")
     return _accumulated(graph, layer, sums, terms)
 
@@ -107,10 +108,11 @@ def convolution(graph: Graph, layer: Any) -> str:
 
 
 def normalization(graph: Graph, layer: Any) -> str:
-    scale, _ = graph.weights(layer, "scale")
-    bias, _ = graph.weights(layer, "bias")
-    product = graph.node("Mul", [layer.inputs[0], scale], layer.name + ".products")
-    return graph.node("Add", [product, bias], layer.name + ".biased")
+    x, scale, bias = layer.inputs[0], graph.weights(layer, "scale"), graph.weights(layer, "bias")
+    product = graph.node("Mul", [x, scale], layer.name + ".products")
+    output = graph.node("Add", [product, bias], layer.name + ".biased")
+    graph.grids[output] = max(graph.grids[x] + graph.grids[scale], graph.grids[bias])
+    return output
 
 
 def activation(graph: Graph, layer: Any) -> str:
@@ -135,7 +137,7 @@ def pooling(graph: Graph, layer: Any) -> str:
     kind = {"max": "MaxPool", "average": "AveragePool"}[operator]
     pooled = graph.node(("Global" if globally else "") + kind, [x], layer.name + ".pool", **window)
     if operator == "average":
-        terms = [("averages", graph.formats[layer.inputs[0]].fraction + area.bit_length() - 1)]
+        terms = [("averages", graph.grids[layer.inputs[0]] + area.bit_length() - 1)]
         pooled = _accumulated(graph, layer, pooled, terms)
     if globally and not layer.get_attr("keepdims", False):
         return graph.node("Flatten", [pooled], layer.name + ".flat")
@@ -159,7 +161,10 @@ def merge(graph: Graph, layer: Any) -> str:
     kinds = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "maximum": "Max", "minimum": "Min"}
     if operator not in kinds:
         raise _refuse(layer, f"the merge {operator} does not map; {', '.join(kinds)} do")
-    return graph.node(kinds[operator], list(layer.inputs), layer.name + ".merged")
+    output = graph.node(kinds[operator], list(layer.inputs), layer.name + ".merged")
+    if operator == "multiply":
+        graph.grids[output] = sum(graph.grids[name] for name in layer.inputs)
+    return output
 
 
 def concatenation(graph: Graph, layer: Any) -> str:
@@ -194,7 +199,9 @@ def element_formats(graph: Graph, layer: Any) -> str:
         codes = graph.node("Sub", [codes, node("Mul", turns, "turned", 2.0 ** bits)], layer.name + ".wrapped")
     else:
         codes = node("Min", node("Max", codes, "raised", lowest), "clipped", highest)
-    return node("Mul", codes, "numbers", numpy.where(bits > 0, step, 0.0))
+    numbers = node("Mul", codes, "numbers", numpy.where(bits > 0, step, 0.0))
+    graph.grids[numbers] = int((bits - integer).max())
+    return numbers
 
 
 KINDS: dict[str, Callable[[Graph, Any], str]] = {
