@@ -1,7 +1,7 @@
 """What notebooks show: parts of a report's page in a frame, and small tables.
 
-A frame holds the page that `flipscope report` writes, with only the sections that are asked for. It takes the height of what
-it shows, and needs no network.
+A frame holds the page that `flipscope report` writes, with only the sections that are asked for. It takes the height
+of what it shows, and needs no network.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Fixed:
     def __init__(self, layer: str, precision: Any) -> None:
         if not hasattr(precision, "width") or not hasattr(precision, "signed") or "Fixed" not in type(
                 precision).__name__ and "Integer" not in type(precision).__name__:
-            raise Error(f"[hls4ml] layer '{layer}': a precision of {precision} does not map; only ap_fixed and ap_int do")
+            raise Error(f"[hls4ml] layer '{layer}': a precision of {precision} does not map; ap_fixed and ap_int do")
         self.width, self.signed = int(precision.width), bool(precision.signed)
         self.fraction = self.width - int(getattr(precision, "integer", precision.width))
         self.rounding = _mode(precision, "rounding_mode", "TRN")
@@ -78,8 +78,8 @@ class Graph:
         extra = {"overflow_mode": "WRAP"} if form.overflow == WRAP else {}
         inputs = [x] + [self.constant(f"{output}.{name}", value)
                         for name, value in (("step", step), ("zero", 0.0), ("width", form.width))]
-        self.node("Quant", inputs, output, signed=int(form.signed), narrow=int(form.signed and form.overflow == SYMMETRIC),
-                  rounding_mode=mode, **extra)
+        narrow = form.signed and form.overflow == SYMMETRIC
+        self.node("Quant", inputs, output, signed=int(form.signed), narrow=int(narrow), rounding_mode=mode, **extra)
         self.grids[output] = form.fraction
         return output
 

@@ -324,8 +324,8 @@ class Notebooks(Case):
         plan = flipscope.protect(self.campaign(), budget="bits:10%")
         left = next(p["error_left"] for p in plan.summary["points"] if p["bits"] == 43)
         self.shows(plan, "<b>43</b> of 432 bits", f"<b>{left:.1%}</b> of the harm", "<svg", "<polyline")
-        bare = flipscope.protect(self.model, budget=5, ranking=self.model.rank(metric="msb", **self.samples, layers="conv1"),
-                                 layers="conv1", **self.samples)
+        ranking = self.model.rank(metric="msb", **self.samples, layers="conv1")
+        bare = flipscope.protect(self.model, budget=5, ranking=ranking, layers="conv1", **self.samples)
         self.assertNotIn("<svg", self.shows(bare, "<b>5</b> of 432 bits"))
 
     def test_tables(self):
@@ -346,6 +346,26 @@ class Frameworks(Case):
                                 self.model.values(fault[0]).ravel()[fault[1]])
             np.testing.assert_array_equal(faulty(x), self.model(x, fault))
         self.assertEqual(faulty.to_onnx().graph.name, self.model.to_onnx().graph.name)
+
+    def test_quantizers_that_wrap(self):
+        if not has("onnx"):
+            self.skipTest("onnx is not installed")
+        from onnx import TensorProto, helper
+
+        def model(mode):
+            made = [helper.make_tensor(name, TensorProto.FLOAT, [], [value])
+                    for name, value in (("step", 0.5), ("zero", 0), ("width", 4))]
+            quant = helper.make_node("Quant", ["x", "step", "zero", "width"], ["y"], domain="qonnx.custom_op.general",
+                                     signed=1, narrow=0, rounding_mode="FLOOR", overflow_mode=mode)
+            ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 9]) for name in "xy"]
+            return helper.make_model(helper.make_graph([quant], "g", ends[:1], ends[1:], made))
+
+        x = np.array([[-5, -4, -3.75, 0, 3.9, 4, 4.5, 11.75, 12]], np.float32)
+        wrapped = np.array([[3, -4, -4, 0, 3.5, -4, -3.5, 3.5, -4]], np.float32)
+        np.testing.assert_array_equal(flipscope.from_onnx(model("WRAP"))(x), wrapped)
+        np.testing.assert_array_equal(flipscope.from_onnx(model("SATURATE"))(x), np.clip(np.floor(2 * x) / 2, -4, 3.5))
+        with self.assertRaisesRegex(flipscope.Error, "overflow_mode must be SATURATE or WRAP"):
+            flipscope.from_onnx(model("REFLECT")).info()
 
     def test_torch(self):
         if not has("torch"):

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import tempfile
 import unittest
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -11,6 +12,67 @@ import flipscope
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 HERE = all(importlib.util.find_spec(name) for name in ("hls4ml", "qkeras", "onnx"))
+
+
+def layer(name, kind, inputs, output, shape, weights=(), **attributes):
+    """A layer as hls4ml's graphs hold it."""
+    variable = SimpleNamespace(type=SimpleNamespace(precision=output), shape=shape)
+    settings = {key: SimpleNamespace(precision=value) if key == "accum_t" else value
+                for key, value in attributes.items()}
+    return SimpleNamespace(
+        name=name, class_name=kind, inputs=inputs, outputs=[name], variables={name: variable},
+        weights={key: SimpleNamespace(type=SimpleNamespace(precision=form), data=data) for key, data, form in weights},
+        get_output_variable=lambda: variable, get_attr=lambda key, otherwise=None: settings.get(key, otherwise))
+
+
+class FixedPrecisionType(SimpleNamespace):
+    def __init__(self, width, integer, signed=True, rounding="TRN", saturation="WRAP"):
+        super().__init__(width=width, integer=integer, signed=signed, rounding_mode=rounding,
+                         saturation_mode=saturation)
+
+
+class Standing:
+    """An hls4ml model of two layers, where hls4ml is not installed."""
+
+    outputs = ["dense"]
+    config = SimpleNamespace(get_project_name=lambda: "standing")
+
+    def __init__(self, result, accum):
+        rng = np.random.default_rng(4)
+        self.weights, self.biases = rng.integers(-32, 32, (8, 5)) / 32, rng.integers(-32, 32, 5) / 16
+        form = FixedPrecisionType
+        self.layers = [
+            layer("x", "Input", [], form(8, 3, True, "RND", "SAT"), [8]),
+            layer("dense", "Dense", ["x"], result, [5], accum_t=accum, weights=[
+                ("weight", self.weights, form(6, 1)), ("bias", self.biases, form(7, 2))])]
+
+    def get_layers(self):
+        return self.layers
+
+
+@unittest.skipUnless(importlib.util.find_spec("onnx"), "onnx is not installed")
+class Arithmetic(unittest.TestCase):
+    def test_integers_say_the_same(self):
+        x = np.random.default_rng(1).normal(0, 2, (300, 8)).astype(np.float32)
+        inputs = np.clip(np.floor(x.astype(float) * 32 + 0.5), -128, 127).astype(int)
+        for result, expect in (
+                (FixedPrecisionType(6, 2), lambda sums: (sums // 64 + 32) % 64 - 32),
+                (FixedPrecisionType(6, 2, True, "RND", "SAT"), lambda sums: np.clip((sums + 32) // 64, -32, 31)),
+                (FixedPrecisionType(6, 2, True, "TRN", "SAT_SYM"), lambda sums: np.clip(sums // 64, -31, 31)),
+                (FixedPrecisionType(6, 2, False, "TRN", "SAT"), lambda sums: np.clip(sums // 64, 0, 63))):
+            standing = Standing(result, FixedPrecisionType(24, 14))
+            sums = inputs @ np.round(standing.weights * 32).astype(int) + np.round(standing.biases * 1024).astype(int)
+            codes = expect(sums)
+            self.assertGreater(len(np.unique(codes)), 25)
+            np.testing.assert_array_equal(flipscope.from_hls4ml(standing)(x), codes / 16)
+
+    def test_accumulators_must_hold_products(self):
+        result = FixedPrecisionType(6, 2)
+        for accum, says in (
+                (FixedPrecisionType(16, 8), r"layer 'dense': accum_t ap_fixed<16,8> cuts its products.* 10 "),
+                (FixedPrecisionType(24, 14, True, "TRN", "SAT"), "accum_t saturates")):
+            with self.assertRaisesRegex(flipscope.Error, says):
+                flipscope.from_hls4ml(Standing(result, accum))
 
 
 @unittest.skipUnless(HERE, "hls4ml, qkeras or onnx is not installed")

@@ -100,8 +100,8 @@ class Hgq2(unittest.TestCase):
 
         for name, shape in (("dense", (10,)), ("convolution", (6, 6, 2))):
             keras.utils.set_random_seed(1)
-            with QuantizerConfigScope(place="all", default_q_type="kbi"), \
-                    QuantizerConfigScope(place="datalane", overflow_mode="WRAP"), tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory() as folder, QuantizerConfigScope(place="all", default_q_type="kbi"), \
+                    QuantizerConfigScope(place="datalane", overflow_mode="WRAP"):
                 layers = [QDense(8, activation="relu")] if name == "dense" else [
                     QConv2D(3, 3, activation="relu"), keras.layers.Flatten()]
                 live = keras.Sequential([keras.Input(shape), *layers, QDense(5)])
