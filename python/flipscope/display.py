@@ -21,7 +21,7 @@ SHOWN_UNASKED = 200_000
 
 _FIT = """
 addEventListener("load", () => {
-  const height = () => `${Math.ceil(document.body.offsetHeight) + 24}px`;
+  const height = () => `${Math.ceil(document.body.getBoundingClientRect().bottom + scrollY) + 24}px`;
   const fit = () => { try { frameElement.style.height = height(); } catch { return; } };
   new ResizeObserver(fit).observe(document.body);
   fit();

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import Any, Callable, Union
 
@@ -190,7 +191,9 @@ def rank(model: Path, inputs: Any = None, *, out: Path | None = None, **options:
 
     Options: metric, variant, loss, top, probes; labels, targets, scale, mean, std, layout, first, skip; in_,
     layers, bits; threads, seed."""
-    path = session.new_path("ranking.csv") if out is None else os.fspath(out)
+    said = [options[name] for name in ("metric", "variant", "loss") if options.get(name)]
+    name = re.sub(r"[^\w.]+", "-", "-".join(said) or "ranking")  # What reports and judgements call it.
+    path = session.new_path(name + ".csv") if out is None else os.fspath(out)
     return _bits("rank", path, model, kind=Ranking, inputs=inputs, **options)
 
 

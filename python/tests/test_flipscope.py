@@ -317,8 +317,11 @@ class Notebooks(Case):
     def test_a_ranking_and_its_evaluation(self):
         ranking = self.model.rank(**self.samples, metric="msb", layers="conv1")
         self.shows(ranking, "The first 43 of 432 bits", "<th>bit 5</th>", ">43</td>", "<th>score</th>")
-        judged = flipscope.evaluate(self.campaign(), ranking)
-        self.shows(judged, "<iframe srcdoc=", ":not(#rankings)")
+        gradient = self.model.rank(**self.samples, metric="gradient", layers="conv1")
+        judged = flipscope.evaluate(self.campaign(), [ranking, gradient])
+        names = [pathlib.Path(r["ranking"]).stem for r in judged["rankings"]]
+        self.assertEqual(names, ["msb", "gradient", "(best possible)"])
+        self.shows(judged, "<iframe srcdoc=", ":not(#rankings)", "&quot;msb&quot;", "&quot;gradient&quot;")
 
     def test_a_plan(self):
         plan = flipscope.protect(self.campaign(), budget="bits:10%")
