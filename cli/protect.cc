@@ -247,6 +247,7 @@ std::string plan_text(const Options& options, const Choice& choice, std::uint64_
   if (options.to == "csv") return protection_csv(choice.space, sites);
   if (options.to == "c-header") return protection_c_header(choice.space, sites);
   if (options.to == "systemverilog") return protection_systemverilog(choice.space, sites);
+  if (options.to == "tmrg") return protection_tmrg(choice.space, sites);
   Json::Array all;
   for (const FaultSite& site : sites) {
     const FaultTarget& target = choice.space.targets()[site.target];
@@ -281,12 +282,14 @@ void describe_protect(Command& command, Options& options) {
   command.option(
       "to", "FORMAT",
       [&](const std::string& text) {
-        if (text != "csv" && text != "json" && text != "c-header" && text != "systemverilog") {
-          fail("usage", "--to is csv, json, c-header or systemverilog, not \"{}\"", text);
+        if (text != "csv" && text != "json" && text != "c-header" && text != "systemverilog" &&
+            text != "tmrg") {
+          fail("usage", "--to is csv, json, c-header, systemverilog or tmrg, not \"{}\"", text);
         }
         options.to = text;
       },
-      "csv (default; a list for inject --protect), json, c-header, systemverilog.");
+      "csv (default; a list for inject --protect), json, c-header, systemverilog, tmrg (Verilog "
+      "for TMRG).");
   command.option("out", "FILE", options.out, "Where to write the bits (default: nowhere).");
   command.heading("Trials");
   command.option("trial", "multi:K|rate:BER", options.trial,

@@ -4,6 +4,9 @@
 import csv
 import json
 import pathlib
+import re
+import shutil
+import subprocess
 import sys
 import unittest
 
@@ -12,6 +15,30 @@ from cli_test import AUTOENCODER, CLASSIFIER, EMD, EXAMPLES, SAMPLES, Case
 
 KERNEL = ["--layers", "encoder.conv"]  # 324 bits
 FEW = [*EMD, "--first", "20", *KERNEL]
+
+# A module for TMRG, simulated as it is: loads, keeps, shows flips of the triplicated register in the plan's bits.
+BENCH = """
+module bench;
+  reg clk, load;
+  reg [{last}:0] in, first;
+  wire [{last}:0] words;
+  integer k;
+  {name} held(.clk(clk), .load(load), .in(in), .words(words));
+  task tick; begin #1 clk = 1; #1 clk = 0; #1; end endtask
+  initial begin
+    clk = 0; load = 1;
+    for (k = 0; k < {total}; k = k + 1) in[k] = $random;
+    first = in;
+    tick; if (words === first) $write("loaded ");
+    load = 0; in = ~in;
+    tick; if (words === first) $write("kept ");
+    held.kept = ~held.kept;
+    #1 if ((words ^ first) === {mask}) $write("struck ");
+    load = 1;
+    tick; if (words === ~first) $display("loaded");
+  end
+endmodule
+"""
 
 
 def rows(path):
@@ -116,10 +143,27 @@ class Protect(Case):
 
     def test_hardware_formats(self):
         for form, says in (("json", '"protected"'), ("c-header", "static const uint32_t protect_"),
-                           ("systemverilog", "package flipscope_protection;")):
+                           ("systemverilog", "package flipscope_protection;"),
+                           ("tmrg", "// tmrg triplicate kept keptVoted keptNext")):
             out = self.path(f"plan.{form}")
             self.good("protect", self.store, "--budget", "5", "--to", form, "--out", out)
             self.assertIn(says, open(out, encoding="utf-8").read())
+
+    @unittest.skipUnless(shutil.which("iverilog"), "iverilog is not installed")
+    def test_tmrg_modules_hold_words_and_triplicate_the_plan(self):
+        self.good("protect", self.store, "--budget", "20", "--to", "tmrg", "--out", self.path("plan.v"))
+        self.good("protect", self.store, "--budget", "20", "--out", self.path("plan.csv"))
+        plan = [(int(row["index"]), int(row["bit"])) for row in rows(self.path("plan.csv"))]
+        verilog = open(self.path("plan.v"), encoding="utf-8").read()
+        name, width = re.search(r"module (\w+) ", verilog)[1], int(re.search(r"of (\d+) bits, word", verilog)[1])
+        total = int(re.search(r"input \[(\d+):0\] in;", verilog)[1]) + 1
+        mask = sum(1 << (index * width + bit) for index, bit in plan)
+        with open(self.path("bench.v"), "w", encoding="utf-8") as file:
+            file.write(BENCH.format(name=name, last=total - 1, total=total, mask=f"{total}'h{mask:x}"))
+        subprocess.run(["iverilog", "-g2001", "-Wall", "-o", self.path("bench"), self.path("bench.v"),
+                        self.path("plan.v")], check=True, capture_output=True)
+        said = subprocess.run([self.path("bench")], check=True, capture_output=True, text=True).stdout
+        self.assertEqual(said.strip(), "loaded kept struck loaded")
 
     def test_mistakes(self):
         self.bad("protect", self.store, says=["needs --budget"])

@@ -19,7 +19,11 @@ def from_onnx(model: Any) -> Model:
 
 
 def from_keras(model: Any) -> Model:
-    """Of a Keras or QKeras model, through its configuration (JSON) and its weights (HDF5)."""
+    """Of a Keras (2 or 3) or QKeras model, through its configuration (JSON) and its weights (HDF5)."""
+    for layer in getattr(model, "layers", ()):
+        if type(layer).__module__.split(".")[0] == "hgq":
+            raise Error(f"[keras] layer '{layer.name}' is HGQ2's; convert the model by hls4ml, and give that to "
+                        "from_hls4ml")
     path = session.new_path("model.h5")
     try:
         model.save(path, include_optimizer=False)
@@ -64,3 +68,22 @@ def from_brevitas(module: Any, example: Any) -> Model:
         data = file.read()
     os.remove(path)
     return from_onnx(data)
+
+
+def from_hls4ml(model: Any) -> Model:
+    """Of an hls4ml ModelGraph, or the `.fml` file of one: weights, results and accumulators in the precisions that
+    hls4ml gave them, weights in hls4ml's order. Where a layer or a precision does not map, Error names it;
+    docs/python.md has the limits. Needs the package onnx; a file needs hls4ml."""
+    from flipscope.hls4ml_graph import to_qonnx
+
+    if isinstance(model, str) or hasattr(model, "__fspath__"):
+        try:
+            from hls4ml.utils.serialization import deserialize_model
+        except ImportError:
+            raise Error("[hls4ml] the package hls4ml is not installed; pip install hls4ml") from None
+        if not os.path.isfile(model):
+            raise Error(f"[hls4ml] {os.fspath(model)}: there is no such file")
+        model = deserialize_model(os.fspath(model), output_dir=os.path.dirname(session.new_path("hls4ml")))
+    if not hasattr(model, "get_layers"):
+        raise Error(f"[hls4ml] a {type(model).__name__} is no hls4ml model; give a ModelGraph or a .fml file")
+    return from_onnx(to_qonnx(model))

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from flipscope.verbs import Ranking, Run
 
 
+def example(name: str) -> str:
+    """The path of a file of the networks that come along: classifier.onnx, autoencoder.onnx, their inputs, labels,
+    outputs, and cell_distance.csv."""
+    folder = os.path.join(os.path.dirname(__file__), "examples")
+    path = os.path.join(folder, name)
+    if not os.path.isfile(path):
+        known = ", ".join(sorted(n for n in os.listdir(folder) if n.endswith((".onnx", ".npy", ".csv"))))
+        raise _core.Error(f"[example] there is no example '{name}'; there are {known}")
+    return path
+
+
 class Model:
     """A network: `model.onnx` (float, QONNX, QDQ), `model.h5` (Keras, QKeras), `config.json:weights.hdf5`, or
     `A+B`: A's output feeds B. Raises Error where it cannot be read."""

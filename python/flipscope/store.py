@@ -84,13 +84,15 @@ class Store:
             writers[format](self.path, out)
 
     def _repr_html_(self) -> str:
-        import html
+        from flipscope import display
 
         summary = self.summary()
+        if 0 < summary["done"] <= display.SHOWN_UNASKED:
+            return display.report_of(self, ["answer", "where"])
         rows = "".join(
             f"<tr><td>{name}</td><td>{_rate(summary.get(name))}</td></tr>"
             for name in ("masked", "non_critical", "critical", "due"))
-        return (f"<p><b>{html.escape(self.path)}</b>: {summary['done']:,} of {summary['faults']:,} faults on "
+        return (f"<p>{summary['done']:,} of {summary['faults']:,} faults on "
                 f"{summary['samples']:,} samples</p><table>{rows}</table>")
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import Any, Callable, Union
 
-from flipscope import _core, session
+from flipscope import _core, display, session
 from flipscope.options import text_of, words
 from flipscope.progress import Progress, bar_for
 from flipscope.store import Store
@@ -37,12 +38,42 @@ class Bits(Table):
 
 
 class Ranking(Bits):
-    """Columns rank, layer, tensor, index, bit, score; the bit to look at first is the first row.
-
-    `select=ranking.select(1000)` runs the first 1,000 of them."""
+    """Columns rank, layer, tensor, index, bit, score; the bit to look at first is the first row."""
 
     def select(self, first: int | None = None) -> str:
+        """The first bits, for `inject`: `select=ranking.select(1000)` runs 1,000 of them."""
         return f"ranking:{self.path}" + ("" if first is None else f":{first}")
+
+    def _repr_html_(self, most: int = 10) -> str:
+        first = max(1, self.rows // 10)
+        return (f"<p>The first {first:,} of {self.rows:,} bits, by layer and bit (0 = least significant):</p>"
+                + display.bits_by_place(self, first) + super()._repr_html_(most))
+
+
+class Plan(Bits):
+    """The bits to protect: columns layer, tensor, index, bit; the most important is the first row."""
+
+    def _repr_html_(self, most: int = 10) -> str:
+        points, bits = self.summary["points"], self.summary["protected"]
+        chosen = next(point for point in points if point["bits"] == bits)
+        left = chosen["error_left"]
+        text = (f"<p><b>{bits:,}</b> of {self.summary['space']:,} bits are protected ({chosen['share']:.2%}), "
+                f"which adds {chosen['area']:.1%} to the area of registers"
+                + ("" if left is None else f" and leaves <b>{left:.1%}</b> of the harm of single flips") + ".</p>")
+        if not self.rows:
+            return text
+        return (text + display.harm_left(points, bits) + "<p>By layer and bit (0 = least significant):</p>"
+                + display.bits_by_place(self, self.rows) + super()._repr_html_(most))
+
+
+class Evaluation(dict):
+    """What `evaluate` says, as with --json."""
+
+    store: str  #: the oracle
+    rankings: list  #: that were judged
+
+    def _repr_html_(self) -> str:
+        return display.report_of(self.store, ["rankings"], ranking=self.rankings or None)
 
 
 def _relay(stream, lines: list[str], shown: bool) -> None:
@@ -160,7 +191,9 @@ def rank(model: Path, inputs: Any = None, *, out: Path | None = None, **options:
 
     Options: metric, variant, loss, top, probes; labels, targets, scale, mean, std, layout, first, skip; in_,
     layers, bits; threads, seed."""
-    path = session.new_path("ranking.csv") if out is None else os.fspath(out)
+    said = [options[name] for name in ("metric", "variant", "loss") if options.get(name)]
+    name = re.sub(r"[^\w.]+", "-", "-".join(said) or "ranking")  # What reports and judgements call it.
+    path = session.new_path(name + ".csv") if out is None else os.fspath(out)
     return _bits("rank", path, model, kind=Ranking, inputs=inputs, **options)
 
 
@@ -183,14 +216,14 @@ def slice(model: Path, inputs: Any, *, out: Path | None = None, **options: Any) 
 
 
 def protect(store: Path, budget: Any = None, *, ranking: Any = None, to: str = "csv", out: Path | None = None,
-            **options: Any) -> Bits:
+            **options: Any) -> Plan:
     """Which bits to protect under a budget ("bits:3%", "area:6%", "residual:10%", a number, or a list of them), what
     it costs and what error is left (`summary`). The bits are those of the first budget; inject(…, protect=bits) takes
     them. With `ranking` and `inputs`, `store` is a model.
 
     Options: cost, trial, trials; inputs, labels, …, as of inject; threads, seed."""
     path = session.new_path("protected." + to) if out is None else os.fspath(out)
-    return _bits("protect", path, store, budget=budget, ranking=ranking, to=to, **options)
+    return _bits("protect", path, store, kind=Plan, budget=budget, ranking=ranking, to=to, **options)
 
 
 def compare(stores: list[Path], **options: Any) -> dict:
@@ -220,11 +253,14 @@ def trace(model: Path, inputs: Any, **options: Any) -> dict:
     return verb("trace", model, inputs=inputs, **options)
 
 
-def evaluate(store: Path, ranking: Any = None, **options: Any) -> dict:
+def evaluate(store: Path, ranking: Any = None, **options: Any) -> Evaluation:
     """Judges rankings (one, or a list of them), and what other methods would find, by a store that holds every fault.
 
     Options: against, sensitive, error, confidence, out, out_top, seed."""
-    return verb("evaluate", store, ranking=_listed(ranking), **options)
+    rankings = _listed(ranking)
+    result = Evaluation(verb("evaluate", store, ranking=rankings, **options))
+    result.store, result.rankings = text_of(store), [text_of(r) for r in rankings or []]
+    return result
 
 
 class Page:
@@ -237,11 +273,7 @@ class Page:
         return self.path
 
     def _repr_html_(self) -> str:
-        import html
-
-        with open(self.path, encoding="utf-8") as file:
-            page = html.escape(file.read(), quote=True)
-        return f'<iframe srcdoc="{page}" style="width: 100%; height: 720px; border: 0"></iframe>'
+        return display.framed(self.path)
 
 
 def report(stores: Path | list[Path], *, ranking: Any = None, out: Path | None = None) -> Page:

@@ -142,6 +142,8 @@ def _keras_with(model: Model, values: dict, path: str) -> Model:
         layer = faulty
         for name in layers:
             layer = layer.get_layer(name)
+        if not hasattr(layer, weight):  # Keras 3 has one name for all of them.
+            weight = weight.replace("depthwise_kernel", "kernel")
         getattr(layer, weight).assign(numbers.astype("float32"))
     try:
         faulty.save(path, include_optimizer=False)

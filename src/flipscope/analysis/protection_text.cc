@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdint>
 #include <map>
@@ -37,16 +38,52 @@ std::string identifier(const std::string& text, std::set<std::string>& taken) {
 
 constexpr std::size_t kPerLine = 8;
 
-/// Numbers between commas, kPerLine a line.
-template <typename F>
-std::string list(const Masks& masks, F text_of) {
+/// Between commas, kPerLine a line.
+template <typename T, typename F>
+std::string list(const std::vector<T>& things, F text_of) {
   std::string text;
-  for (std::size_t i = 0; i < masks.size(); ++i) {
+  for (std::size_t i = 0; i < things.size(); ++i) {
     if (i % kPerLine == 0) text += "\n    ";
-    text += text_of(masks[i]);
-    if (i + 1 < masks.size()) text += i % kPerLine + 1 == kPerLine ? "," : ", ";
+    text += text_of(things[i]);
+    if (i + 1 < things.size()) text += i % kPerLine + 1 == kPerLine ? "," : ", ";
   }
   return text;
+}
+
+/// A concatenation, which Verilog writes from the most significant bit on.
+std::string joined(std::vector<std::string> bits) {
+  std::ranges::reverse(bits);
+  return "{" + list(bits, [](const std::string& bit) { return bit; }) + "}";
+}
+
+std::string tmrg_module(const std::string& name, const FaultTarget& target, const Masks& masks) {
+  const int width = target.encoding.format.bits;
+  std::vector<std::string> words, kept, other;
+  for (std::size_t i = 0; i < masks.size(); ++i) {
+    for (int bit = 0; bit < width; ++bit) {
+      std::vector<std::string>& held = masks[i] >> bit & 1 ? kept : other;
+      words.push_back(fmt::format("{}[{}]", &held == &kept ? "keptVoted" : "other", held.size()));
+      held.push_back(fmt::format("in[{}]", words.size() - 1));
+    }
+  }
+  const auto range = [](std::size_t bits) { return fmt::format("[{}:0]", bits - 1); };
+  std::string text = fmt::format(
+      "\n// {}: {} words of {} bits, word i in [{}*i +: {}]; {} of {} bits are triplicated.\n"
+      "module {} (clk, load, in, words);\n"
+      "  // tmrg default do_not_triplicate\n"
+      "  // tmrg triplicate kept keptVoted keptNext\n"
+      "  input clk;\n  input load;\n  input {} in;\n  output {} words;\n"
+      "  reg {} kept;\n  wire {} keptVoted = kept;\n"
+      "  wire {} keptNext = load ? {} : keptVoted;\n"
+      "  always @(posedge clk) kept <= keptNext;\n",
+      target.tensor, masks.size(), width, width, width, kept.size(), words.size(), name,
+      range(words.size()), range(words.size()), range(kept.size()), range(kept.size()),
+      range(kept.size()), joined(kept));
+  if (!other.empty()) {
+    text += fmt::format("  reg {} other;\n  always @(posedge clk) if (load) other <= {};\n",
+                        range(other.size()), joined(other));
+  }
+  return text + fmt::format("  assign words = {};\nendmodule\n", joined(words));
 }
 
 }  // namespace
@@ -94,6 +131,19 @@ std::string protection_systemverilog(const FaultSpace& space, const std::vector<
         list(masks, [width](std::uint32_t m) { return fmt::format("{}'h{:x}", width, m); }));
   }
   return text + "\nendpackage\n";
+}
+
+std::string protection_tmrg(const FaultSpace& space, const std::vector<FaultSite>& bits) {
+  std::string text =
+      "// Stored words in registers, for TMRG: `load` takes them from `in`; else they are kept, "
+      "the\n"
+      "// triplicated bits by their votes. Bit 0 of a word is the least significant.\n";
+  std::set<std::string> taken;
+  for (const auto& [index, masks] : masks_of(space, bits)) {
+    const FaultTarget& target = space.targets()[index];
+    text += tmrg_module(identifier("protected_" + target.tensor, taken), target, masks);
+  }
+  return text;
 }
 
 }  // namespace flipscope

@@ -18,4 +18,8 @@ std::string protection_c_header(const FaultSpace& space, const std::vector<Fault
 /// The same as parameters of a package.
 std::string protection_systemverilog(const FaultSpace& space, const std::vector<FaultSite>& bits);
 
+/// Verilog for CERN's TMRG, which triplicates what its directives name: a module per tensor that
+/// keeps the words in registers, the bits of the plan in one that TMRG triplicates and votes.
+std::string protection_tmrg(const FaultSpace& space, const std::vector<FaultSite>& bits);
+
 }  // namespace flipscope

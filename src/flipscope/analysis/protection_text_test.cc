@@ -36,5 +36,29 @@ TEST(ProtectionText, MasksHaveABitForEachProtectedOne) {
       << package;
 }
 
+TEST(ProtectionText, TripledRegistersHoldTheBitsOfThePlan) {
+  const std::string verilog = protection_tmrg(two_tensors(), kBits);
+  EXPECT_NE(verilog.find("module protected_a_b_weight_2 (clk, load, in, words);\n"
+                         "  // tmrg default do_not_triplicate\n"
+                         "  // tmrg triplicate kept keptVoted keptNext\n"
+                         "  input clk;\n  input load;\n  input [5:0] in;\n"
+                         "  output [5:0] words;\n  reg [0:0] kept;\n"
+                         "  wire [0:0] keptVoted = kept;\n"
+                         "  wire [0:0] keptNext = load ? {\n    in[1]} : keptVoted;\n"
+                         "  always @(posedge clk) kept <= keptNext;\n  reg [4:0] other;\n"
+                         "  always @(posedge clk) if (load) other <= {\n"
+                         "    in[5], in[4], in[3], in[2], in[0]};\n"
+                         "  assign words = {\n    other[4], other[3], other[2], other[1], "
+                         "keptVoted[0], other[0]};\nendmodule\n"),
+            std::string::npos)
+      << verilog;
+}
+
+TEST(ProtectionText, WordsThatAreProtectedWholeHaveNoOtherRegister) {
+  const std::vector<FaultSite> all{{1, 0, 0}, {1, 0, 1}, {1, 0, 2},
+                                   {1, 0, 3}, {1, 0, 4}, {1, 0, 5}};
+  EXPECT_EQ(protection_tmrg(two_tensors(), all).find("other"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace flipscope

@@ -329,17 +329,21 @@ std::string read_all(int pipe) {
 }  // namespace
 
 Hdf5Contents read_hdf5(const std::string& file) {
+  return read_hdf5(file, file);
+}
+
+Hdf5Contents read_hdf5(const std::string& file, const std::string& name) {
   std::error_code code;
   if (!std::filesystem::is_regular_file(file, code)) {
-    fail("keras", "{}: there is no such file", file);
+    fail("keras", "{}: there is no such file", name);
   }
   int ends[2];
-  if (pipe(ends) != 0) fail("keras", "{}: no pipe to read through: {}", file, std::strerror(errno));
+  if (pipe(ends) != 0) fail("keras", "{}: no pipe to read through: {}", name, std::strerror(errno));
   const pid_t child = fork();
   if (child < 0) {
     close(ends[0]);
     close(ends[1]);
-    fail("keras", "{}: no process to read it in: {}", file, std::strerror(errno));
+    fail("keras", "{}: no process to read it in: {}", name, std::strerror(errno));
   }
   if (child == 0) {
     close(ends[0]);
@@ -354,11 +358,11 @@ Hdf5Contents read_hdf5(const std::string& file) {
   try {
     Parser parser(bytes);
     if (parser.number() == 1) return parser.contents();
-    fail("keras", "{}: not a sound HDF5 file: {}", file, parser.text());
+    fail("keras", "{}: not a sound HDF5 file: {}", name, parser.text());
   } catch (const Error&) {
     throw;
   } catch (const std::exception&) {
-    fail("keras", "{}: not a sound HDF5 file: the HDF5 library breaks down on it", file);
+    fail("keras", "{}: not a sound HDF5 file: the HDF5 library breaks down on it", name);
   }
 }
 

@@ -23,4 +23,7 @@ struct Hdf5Contents {
 /// memory, because it does not survive every broken file.
 Hdf5Contents read_hdf5(const std::string& file);
 
+/// The same; messages call the file `name`.
+Hdf5Contents read_hdf5(const std::string& file, const std::string& name);
+
 }  // namespace flipscope

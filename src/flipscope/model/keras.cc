@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "flipscope/model/file_bytes.h"
+#include "flipscope/model/keras_archive.h"
 #include "flipscope/model/keras_layer.h"
 #include "flipscope/model/model.h"
 #include "flipscope/numeric/error.h"
@@ -326,6 +327,10 @@ Graph import_keras(const std::string& file) {
     const std::string weights_file = file.substr(colon + 6);
     return import_keras(read_file_bytes(config_file), config_file, read_hdf5(weights_file),
                         weights_file);
+  }
+  if (file.ends_with(".keras")) {
+    KerasArchive archive = read_keras_archive(file);
+    return import_keras(archive.config, file, std::move(archive.weights), file);
   }
   Hdf5Contents contents = read_hdf5(file);
   const auto found = contents.texts.find("@model_config");

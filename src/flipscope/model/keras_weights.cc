@@ -1,6 +1,7 @@
 #include "flipscope/model/keras_weights.h"
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 
 #include "flipscope/numeric/error.h"
@@ -58,6 +59,21 @@ std::string without_index(const std::string& name) {
   return name.substr(0, name.rfind(':'));
 }
 
+/// What Keras 3 calls a group after: "conv2d" of Conv2D, "max_pooling2d" of MaxPooling2D.
+std::string snake_case(const std::string& class_name) {
+  std::string name;
+  const auto is = [&](std::size_t i, auto kind) {
+    return i < class_name.size() && kind(static_cast<unsigned char>(class_name[i])) != 0;
+  };
+  const auto lower = [](unsigned char c) { return std::islower(c); };
+  const auto upper = [](unsigned char c) { return std::isupper(c); };
+  for (std::size_t i = 0; i < class_name.size(); ++i) {
+    if (i > 0 && is(i, upper) && (is(i - 1, lower) || is(i + 1, lower))) name += '_';
+    name += static_cast<char>(std::tolower(static_cast<unsigned char>(class_name[i])));
+  }
+  return name;
+}
+
 bool ends_with_path(const std::string& name, const std::string& path) {
   return name == path || name.ends_with("/" + path);
 }
@@ -90,6 +106,11 @@ KerasWeights::KerasWeights(const Config& model, Hdf5Contents contents, std::stri
   if (contents_.texts.contains("model_weights@layer_names") ||
       contents_.texts.contains("model_weights@layer_names0")) {
     root_ = "model_weights";
+  }
+  const auto in_layers = contents_.datasets.lower_bound("layers/");
+  if (in_layers != contents_.datasets.end() && in_layers->first.starts_with("layers/")) {
+    assign_by_class(model, "", "layers", 0);
+    return;
   }
   struct Layer {
     std::string name;
@@ -152,6 +173,30 @@ void KerasWeights::assign(const std::vector<Slot>& slots, const std::string& gro
       dataset_of_[slots[i].path] = base + *std::find_if(names.begin(), names.end(), matches);
     } else if (names.size() == slots.size()) {
       dataset_of_[slots[i].path] = base + names[i];
+    }
+  }
+}
+
+// Keras 3: layers/conv2d_1/vars/0 is the first weight of the second Conv2D of a model.
+void KerasWeights::assign_by_class(const Config& model, const std::string& path,
+                                   const std::string& group, int depth) {
+  if (depth > kMostDepth) fail("keras", "{}: models nest deeper than {}", file_, kMostDepth);
+  std::map<std::string, int> known;
+  const Config layers = layers_of(model);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::string class_name = layers[i].text("class_name", "");
+    const std::string name = snake_case(class_name);
+    const int number = known[name]++;
+    const std::string own = number == 0 ? fmt::format("{}/{}", group, name)
+                                        : fmt::format("{}/{}_{}", group, name, number);
+    const std::string layer = path + name_of(layers[i]) + "/";
+    if (is_model(class_name)) {
+      assign_by_class(layers[i], layer, own + "/layers", depth + 1);
+      continue;
+    }
+    int weight = 0;
+    for (const auto& [what, trainable] : weights_of(class_name, layers[i]["config"])) {
+      dataset_of_[layer + what] = fmt::format("{}/vars/{}", own, weight++);
     }
   }
 }

@@ -40,6 +40,8 @@ class KerasWeights {
   void collect(const Config& layer, const std::string& path, int depth,
                std::vector<Slot>& slots) const;
   void assign(const std::vector<Slot>& slots, const std::string& group);
+  void assign_by_class(const Config& model, const std::string& path, const std::string& group,
+                       int depth);
   std::vector<std::string> texts(const std::string& path, const std::string& name) const;
 
   Hdf5Contents contents_;

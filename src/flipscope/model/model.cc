@@ -27,7 +27,9 @@ Graph import_one(const std::string& file) {
     return import_keras(file);
   }
   fail("model",
-       "{}: unknown kind of file; expected model.onnx, model.h5 or config.json:weights.hdf5", file);
+       "{}: unknown kind of file; expected model.onnx, model.h5, model.keras or "
+       "config.json:weights.hdf5",
+       file);
 }
 
 void require_one_end(const std::string& path, const Graph& graph, const char* what,

@@ -24,6 +24,15 @@ Rounding read_rounding(OnnxCall& call, const char* otherwise) {
       "rounding_mode must be ROUND, CEIL, FLOOR, UP, DOWN, HALF_UP or HALF_DOWN, not \"{}\"", mode);
 }
 
+// Our own addition to QONNX, whose quantizers always saturate.
+Overflow read_overflow(OnnxCall& call) {
+  const std::string mode = call.text("overflow_mode", "SATURATE");
+  if (mode != "SATURATE" && mode != "WRAP") {
+    OnnxCall::refuse("overflow_mode must be SATURATE or WRAP, not \"{}\"", mode);
+  }
+  return mode == "WRAP" ? Overflow::wrap : Overflow::saturate;
+}
+
 // The only axis of x that a parameter varies along, or −1.
 int varying_axis(const Symbol& x, const Symbol& parameter) {
   int axis = -1;
@@ -84,6 +93,7 @@ Symbols quant(OnnxCall& call) {
   if (narrow && bits == 1) OnnxCall::refuse("a narrow range of one bit has one value only");
   encoding.format = integer_format(bits, is_signed, narrow);
   encoding.format.rounding = read_rounding(call, "ROUND");
+  encoding.format.overflow = read_overflow(call);
   read_scale(call, encoding, true);
   return {call.builder.fake_quantize(call.node.name, call.in(0), encoding, false)};
 }
