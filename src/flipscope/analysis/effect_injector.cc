@@ -53,7 +53,9 @@ EffectInjector::EffectInjector(const Program& program, const FaultSpace& space, 
       waiting_(samples),
       changed_(wide_.lanes) {}
 
-void EffectInjector::begin(const AnalysedLayer& layer, const Ranges& elements) {
+void EffectInjector::begin(const AnalysedLayer& layer, const Ranges& elements, const Watch& watch) {
+  struck_ = layer.value;
+  watch_ = watch;
   value_ = end_of_channel(*graph_, layer.value);
   elements_ = elements;
   count_ = 0;
@@ -71,6 +73,13 @@ void EffectInjector::add(const Fault& fault, const std::vector<bool>& proved) {
   const auto small = static_cast<std::uint64_t>(std::ranges::count(proved, true));
   result_.proved += small;
   if (small == proved.size() && !proved.empty()) return;
+  std::vector<bool> alarms(samples_, false);
+  if (watch_.watches(samples_ - 1)) {
+    const float* struck = faulty_.run_to(struck_, narrow_, fault);
+    for (int s = watch_.first; s < samples_; ++s) {
+      alarms[s] = watch_.alarm(struck, narrow_.lanes, s);
+    }
+  }
   const float* out = faulty_.run_to(value_, narrow_, fault);
   const float* golden = narrow_.values[value_].data();
   for (int s = 0; s < samples_; ++s) {
@@ -86,11 +95,12 @@ void EffectInjector::add(const Fault& fault, const std::vector<bool>& proved) {
     }
     if (same) {
       ++result_.masked;
+      of_fault_.back().push_back({nullptr, watch_.watches(s), alarms[s]});
       continue;
     }
     const Digest digest = Hasher().update(std::as_bytes(std::span(now_))).digest();
     const auto [at, is_new] = effects_[s].try_emplace(digest, false);
-    of_fault_.back().push_back(&at->second);
+    of_fault_.back().push_back({&at->second, watch_.watches(s), alarms[s]});
     if (is_new) {
       waiting_[s].push_back({&at->second, now_});
       if (++waiting_count_ >= 2 * wide_.lanes) run();
@@ -100,10 +110,15 @@ void EffectInjector::add(const Fault& fault, const std::vector<bool>& proved) {
 
 InjectedFactor EffectInjector::finish() {
   while (waiting_count_ > 0) run();
-  for (const std::vector<const bool*>& matters : of_fault_) {
-    result_.by_fault.push_back(static_cast<std::uint32_t>(
-        std::ranges::count_if(matters, [](const bool* matter) { return *matter; })));
-    result_.matter += result_.by_fault.back();
+  for (const std::vector<Pair>& pairs : of_fault_) {
+    std::uint32_t matter = 0;
+    for (const Pair& pair : pairs) {
+      const bool matters = pair.matters != nullptr && *pair.matters;
+      matter += matters ? 1 : 0;
+      if (pair.watched) result_.detection.count(matters, pair.alarm);
+    }
+    result_.by_fault.push_back(matter);
+    result_.matter += matter;
   }
   return result_;
 }

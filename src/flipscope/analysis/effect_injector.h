@@ -9,6 +9,7 @@
 #include <map>
 #include <vector>
 
+#include "flipscope/analysis/detection.h"
 #include "flipscope/analysis/fault_target.h"
 #include "flipscope/analysis/injected_factor.h"
 #include "flipscope/analysis/vulnerability_search.h"
@@ -18,6 +19,18 @@
 
 namespace flipscope {
 
+/// Which samples of a block are held against which thresholds, at the faults' own element.
+struct Watch {
+  Thresholds thresholds;
+  int first = 0;              ///< sample of the block; those before it calibrated
+  std::int64_t element = -1;  ///< of the layer's value; −1: nothing is watched
+
+  bool watches(int sample) const { return element >= 0 && sample >= first; }
+  bool alarm(const float* values, int lanes, int sample) const {
+    return thresholds.alarm(values[element * lanes + sample]);
+  }
+};
+
 /// One thread on one block of samples, which lies in the lanes as often as it fits. Only for
 /// programs without stages, whose values are all numbers.
 class EffectInjector {
@@ -26,7 +39,7 @@ class EffectInjector {
                  std::int64_t first, int samples);
 
   /// `elements`: those of the layer's value that the faults to come can change.
-  void begin(const AnalysedLayer& layer, const Ranges& elements);
+  void begin(const AnalysedLayer& layer, const Ranges& elements, const Watch& watch);
 
   /// proved[sample]: this fault does not matter there, and nothing is run.
   void add(const Fault& fault, const std::vector<bool>& proved);
@@ -43,6 +56,12 @@ class EffectInjector {
 
   void run();
 
+  /// A pair that is not proved.
+  struct Pair {
+    const bool* matters;  ///< null: masked
+    bool watched, alarm;
+  };
+
   const Graph* graph_;
   int samples_, slots_;
   Block narrow_, wide_;
@@ -50,12 +69,14 @@ class EffectInjector {
   FaultyRun faulty_;
   PerturbedRun perturbed_;
   int value_ = -1;
+  int struck_ = -1;  ///< the value that the faults move
+  Watch watch_;
   Ranges elements_;
   std::int64_t count_ = 0;  ///< elements
   /// [sample] whether these bits of the elements matter.
   std::vector<std::map<Digest, bool>> effects_;
-  std::vector<std::vector<const bool*>> of_fault_;  ///< [fault] of its samples that are not masked
-  std::vector<std::vector<Waiting>> waiting_;       ///< [sample]
+  std::vector<std::vector<Pair>> of_fault_;    ///< [fault]
+  std::vector<std::vector<Waiting>> waiting_;  ///< [sample]
   std::ptrdiff_t waiting_count_ = 0;
   std::vector<float> now_;
   AlignedVector<float> numbers_;  ///< [element][lane]

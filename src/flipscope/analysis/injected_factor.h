@@ -7,6 +7,18 @@
 
 namespace flipscope {
 
+/// Pairs whose faulty value was held against a layer's thresholds (detection.h).
+struct Detection {
+  std::uint64_t matter = 0, caught = 0;    ///< that matter; of these with an alarm
+  std::uint64_t harmless = 0, raised = 0;  ///< that do not; of these with an alarm
+
+  void count(bool matters, bool alarm) {
+    ++(matters ? matter : harmless);
+    if (alarm) ++(matters ? caught : raised);
+  }
+  Detection& operator+=(const Detection& more);
+};
+
 /// Pairs of a fault and a sample. What is neither proved, masked nor run had another's effect.
 struct InjectedFactor {
   std::uint64_t pairs = 0;
@@ -14,6 +26,8 @@ struct InjectedFactor {
   std::uint64_t proved = 0;  ///< too small to change a decision (decision_bound.h)
   std::uint64_t masked = 0;  ///< changed nothing behind their channel
   std::uint64_t runs = 0;    ///< needed a run to the output
+
+  Detection detection;
 
   /// Samples that matter, of every fault: words ascending, masks in order.
   std::vector<std::uint32_t> by_fault;
