@@ -98,7 +98,7 @@ TEST(FaultTarget, MapsOfFiltersCountEveryBitOfEveryProduct) {
           }
         }
       }
-      TargetMaps maps_of(program, layer, {0, -1}, {});
+      TargetMaps maps_of(program, layer, {0, -1}, {.filters = FilterErrors::by_place});
       const ErrorMap found = maps_of(golden, 0);
       EXPECT_EQ(found, expected) << "seed " << seed << " layer " << layer.name;
       ++maps;
