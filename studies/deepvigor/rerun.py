@@ -2,11 +2,11 @@
 """Reruns the experiments of DeepVigor+ (Ahmadilivani et al., 2024) as far as the networks at hand allow, and prints our
 figures beside the published ones.
 
-rerun.py PROGRAM DATA [--part truth|sampling|factors|costs]... [--images N] [--networks FOLDER] [--work FOLDER]
+rerun.py PROGRAM DATA [--part truth|sampling|factors|plots|costs]... [--images N] [--networks FOLDER] [--work FOLDER]
 
 DATA is the folder with the public models (README, *Public models and data*). Costs are measured on networks of the paper's
 shapes with random weights that make_networks.py has put into --networks. What was interrupted goes on with the same command.
-Needs numpy.
+Needs numpy, and matplotlib for the plots.
 """
 
 import argparse
@@ -135,6 +135,59 @@ def factors(runs, data, images):
               f"{percent(found['total_mvf'])} | {layers[0]} | {layers[1]} |", flush=True)
 
 
+def plots(runs, data, images):
+    """Figs. 8 to 10: LVF by layer, MVF by network, the error map and ranges of one channel."""
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    totals = {}
+    for name, (model, samples) in networks(data).items():
+        found, folder = runs(f"factors {name}", model, samples, "--sampling", 0.1, images=images.get(name, runs.images))
+        totals[name] = [kind["mvf"] for kind in found["kinds"]] + [found["total_mvf"]]
+        figure, axes = pyplot.subplots(2, 1, figsize=(8, 6), sharex=True)
+        for axis, kind in zip(axes, found["kinds"]):
+            lvf = np.array([[100 * layer[key] for layer in kind["layers"]] for key in ("lvf", "lower", "upper")])
+            axis.bar(range(lvf.shape[1]), lvf[0], yerr=[lvf[0] - lvf[1], lvf[2] - lvf[0]], color="#4477aa", capsize=2)
+            axis.set_ylabel(f"LVF of {kind['kind']} (%)")
+        axes[1].set_xticks(range(lvf.shape[1]), [layer["layer"] for layer in found["kinds"][1]["layers"]], rotation=90)
+        figure.suptitle(f"{name}, {found['samples']} images; bars: 95% by the channels drawn")
+        save(figure, runs.work / f"lvf_{folder.name}.png")
+        channel_plot(folder, name)
+    figure, axis = pyplot.subplots(figsize=(8, 4))
+    for k, label in enumerate(("activations", "filters", "total")):
+        axis.bar(np.arange(len(totals)) + 0.25 * (k - 1), [100 * factors[k] for factors in totals.values()], 0.25, label=label)
+    axis.set_xticks(range(len(totals)), list(totals))
+    axis.set_ylabel("MVF (%)")
+    axis.legend()
+    save(figure, runs.work / "mvf.png")
+
+
+def channel_plot(folder, name):
+    """The error map of the first analysed filter, and where its ranges begin, image by image."""
+    from matplotlib import pyplot
+    with np.load(folder / "vulnerability.npz") as arrays:
+        row = int(np.argmax(arrays["kinds"][arrays["layer"]] == "filters"))
+        maps, first = arrays["maps"][row], arrays["first"][row]
+        title = f"{name}, {arrays['layers'][arrays['layer'][row]]}, filter {arrays['channel'][row]}"
+        share = maps / max(arrays["faults"][row], 1)
+    figure, axis = pyplot.subplots(figsize=(8, 4))
+    exponents = np.arange(-10, 11)
+    for side, (sign, color) in enumerate((("+", "#4477aa"), ("−", "#cc6677"))):
+        axis.bar(exponents + 0.4 * side - 0.2, 100 * share[side], 0.4, color=color, label=f"faults by δ = {sign}2^ρ (%)")
+        hits = first[:, side][first[:, side] < len(exponents)]
+        axis.plot(hits - 10 + 0.4 * side - 0.2, np.zeros(len(hits)), "|", color=color, markersize=14)
+    axis.set_xlabel("ρ (ticks: δ⁺ and δ⁻ of each image)")
+    axis.set_title(title)
+    axis.legend()
+    save(figure, folder.parent / f"channel_{folder.name}.png")
+
+
+def save(figure, path):
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    print(f"{path}")
+
+
 PUBLISHED_SECONDS = {"vgg11": "415 + 111", "resnet18": "580 + 184", "resnet18_imagenet": "1,167 together"}
 
 
@@ -165,7 +218,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", type=lambda text: pathlib.Path(text).resolve())
     parser.add_argument("data", type=pathlib.Path)
-    parser.add_argument("--part", action="append", choices=["truth", "sampling", "factors", "costs"])
+    parser.add_argument("--part", action="append", choices=["truth", "sampling", "factors", "plots", "costs"])
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--truth-images", type=int, default=4, help="of ResNet-20, each fault of 15%% of whose channels is run")
     parser.add_argument("--networks", type=pathlib.Path)
@@ -173,7 +226,7 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("deepvigor"))
     options = parser.parse_args()
     runs = Runs(options.program, options.work, options.images)
-    parts = options.part or ["truth", "sampling", "factors", *(["costs"] if options.networks else [])]
+    parts = options.part or ["truth", "sampling", "factors", "plots", *(["costs"] if options.networks else [])]
     if "truth" in parts:
         truth(runs, options.data, {"ResNet-20": (0.15, options.truth_images), "MNIST MLP": (0.01, 16),
                                    "mnist-8": (0.3, 32), "CIFAR-10 CNN (fixed point)": (0.15, 16),
@@ -182,6 +235,8 @@ def main():
         sampling(runs, options.data, {"classifier (fixed point)": True, "mnist-8": False, "ResNet-20": False})
     if "factors" in parts:
         factors(runs, options.data, {})
+    if "plots" in parts:
+        plots(runs, options.data, {})
     if "costs" in parts:
         if not options.networks:
             parser.error("costs need --networks FOLDER, made by make_networks.py")

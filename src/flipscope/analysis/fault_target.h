@@ -94,7 +94,7 @@ enum class FilterErrors {
 
 struct MapOptions {
   int flips = 1;  ///< distinct bits of a word that flip together
-  FilterErrors filters = FilterErrors::by_place;
+  FilterErrors filters = FilterErrors::by_fault;
 };
 
 /// Error maps of one target, sample by sample. Owns scratch memory: one for each thread.

@@ -85,7 +85,7 @@ const float* PerturbedRun::replace(const Block& golden, int value, const Ranges&
                                    const float* numbers) {
   Workspace& work = state_->work;
   work.begin(golden);
-  state_->line.assign(golden.lanes, 1);
+  state_->line.assign(golden.lanes, 0);
   float* own = work.writable(value);
   for (const Range& range : elements) {
     const std::int64_t count = (range.last - range.first) * golden.lanes;

@@ -33,8 +33,8 @@ class PerturbedRun {
   const float* replace(const Block& golden, int value, const Ranges& elements,
                        const float* numbers);
 
-  /// Of the last run, [lane]: 1 where the output is linear in the perturbation from golden to here
-  /// (see line_check.h): whatever lies between lies between in the output too, up to rounding.
+  /// Of the last add(), [lane]: 1 where the output is linear in the perturbation from golden to
+  /// here (see line_check.h): whatever lies between lies between in the output too, up to rounding.
   const std::vector<std::uint8_t>& on_line() const;
 
   /// What is linear then: the output, or the input of a softmax at the end, [element][lane].

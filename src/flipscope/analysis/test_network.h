@@ -1,0 +1,22 @@
+// A random network with its inputs, for tests of vulnerability analyses.
+#pragma once
+
+#include "flipscope/engine/program.h"
+#include "flipscope/engine/random_network.h"
+#include "flipscope/model/samples.h"
+
+namespace flipscope::testing {
+
+struct Network {
+  explicit Network(std::uint64_t seed, int samples = 5)
+      : random(seed), graph(random.make()), program(graph) {
+    inputs.count = samples;
+    inputs.values = random.samples(graph, samples);
+  }
+  RandomNetwork random;
+  Graph graph;
+  Program program;
+  Samples inputs;
+};
+
+}  // namespace flipscope::testing
