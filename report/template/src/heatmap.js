@@ -189,13 +189,8 @@ export class HeatMap {
   }
 
   find(text) {
-    const words = text.trim().split(/[\s,;:]+/).filter(Boolean);
-    const numbers = words.filter((w) => /^(b|bit)?\d+$/i.test(w)).map((w) => Number(w.replace(/\D/g, "")));
-    const name = words.find((w) => !/^(b|bit)?\d+$/i.test(w) && !/^bit$/i.test(w));
-    const segment = this.segments.find(({ target }) => {
-      const { layer, tensor } = this.campaign.targets[target];
-      return !name || layer === name || tensor === name;
-    }) ?? this.segments.find(({ target }) => this.campaign.targets[target].tensor.toLowerCase().includes((name ?? "").toLowerCase()));
+    const { segment, rest, name } = this.named(text.trim());
+    const numbers = (rest.match(/\d+/g) ?? []).map(Number);
     if (!segment) return this.say(`No layer is called “${name}”.`);
     if (!numbers.length) { this.show(segment.from, segment.to); return this.say(`${this.campaign.targets[segment.target].layer}: ${grouped(segment.to - segment.from)} words.`); }
     const bit = numbers[1] ?? this.campaign.targets[segment.target].width - 1;
@@ -206,6 +201,21 @@ export class HeatMap {
       return this.select(w, Math.min(bit, this.faults.width - 1));
     }
     return this.say(`Index ${numbers[0]} of ${this.campaign.targets[segment.target].layer} was not struck, or does not exist.`);
+  }
+
+  /** The run of words that a search begins with the layer or tensor of, the longest name first: names may hold blanks and digits.
+   *  Else one whose tensor has the first word in it. */
+  named(text) {
+    const names = this.segments.flatMap((segment) => {
+      const { layer, tensor } = this.campaign.targets[segment.target];
+      return [layer, tensor].map((name) => ({ segment, name }));
+    });
+    const begins = ({ name }) => text.startsWith(name) && !/[^\s,;:]/.test(text.charAt(name.length));
+    const whole = names.filter(begins).sort((a, b) => b.name.length - a.name.length)[0];
+    if (whole) return { ...whole, rest: text.slice(whole.name.length) };
+    const [, name, rest] = /^((?!(?:b|bit)?\d+(?:[\s,;:]|$))[^\s,;:]*)(.*)$/is.exec(text) ?? ["", "", "", text];
+    if (!name) return { segment: this.segments[0], name, rest: text };
+    return { segment: this.segments.find(({ target }) => this.campaign.targets[target].tensor.toLowerCase().includes(name.toLowerCase())), name, rest };
   }
 
   say(text) { this.detail.textContent = text; announce(text); }
@@ -272,7 +282,7 @@ export class HeatMap {
     if (pixels >= 6) {
       for (let w = Math.ceil(this.from); w < this.to; ++w) this.context.fillRect(Math.round((w - this.from) * pixels * scale), 0, 1, this.canvas.height);
     }
-    this.context.fillStyle = getComputedStyle(document.body).color;
+    this.context.fillStyle = getComputedStyle(document.body).getPropertyValue(this.segments.length > 8 ? "--line" : "--ink");
     for (const { from } of this.segments) if (from > this.from && from < this.to) this.context.fillRect(Math.round((from - this.from) * pixels * scale), 0, Math.max(1, scale), this.canvas.height);
     this.drawStrip(pixels);
     this.drawOverview();

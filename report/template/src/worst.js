@@ -3,7 +3,7 @@ import { copy, csv, download, h } from "./dom.js";
 import { coordinates, grouped, harm, number } from "./format.js";
 import { term } from "./terms.js";
 
-const PAGE = 25;
+const PAGE = 25, HUNDRED = 100;
 
 export class WorstTable {
   /** `go(row)` shows a row in the heat map. */
@@ -35,7 +35,7 @@ export class WorstTable {
     this.count = h("p.note", { role: "status" });
     this.head = h("tr");
     this.body = h("tbody");
-    this.more = h("button", { type: "button", onclick: () => { this.shown += 4 * PAGE; this.draw(); } }, "Show more");
+    this.more = h("button", { type: "button", onclick: () => this.grow() });
     const list = () => this.faults.list(this.rows.slice(0, Math.max(1, Number(this.amount.value) || 0)));
     const copyButton = h("button", { type: "button", onclick: async () => {
       const done = await copy(list(), "Fault list");
@@ -48,7 +48,7 @@ export class WorstTable {
         h("div.buttons", h("label", "First ", this.amount), copyButton,
           h("button", { type: "button", onclick: () => download("worst-bits.csv", "text/csv", list()) }, "Fault list"),
           h("button", { type: "button", onclick: () => download("worst-bits-table.csv", "text/csv", csv(this.records())) }, "CSV"))),
-      h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Most critical bits" }, h("table.bits-table", h("thead", this.head), this.body)),
+      h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Most critical bits" }, h("table.bits-table", h("caption.hidden", "Critical bits"), h("thead", this.head), this.body)),
       this.count, this.more);
     this.head.append(...this.columns.map((column) => {
       const button = h("button", { type: "button", onclick: () => this.sortBy(column.key) }, column.name, h("span.arrow", { "aria-hidden": "true" }));
@@ -56,6 +56,12 @@ export class WorstTable {
       return column.header;
     }));
     this.filter();
+  }
+
+  /** The first hundred, then hundreds more. */
+  grow() {
+    this.shown = this.shown < HUNDRED ? HUNDRED : this.shown + HUNDRED;
+    this.draw();
   }
 
   sortBy(key) {
@@ -94,6 +100,7 @@ export class WorstTable {
       return h("tr", cells);
     }));
     this.count.textContent = `${grouped(Math.min(this.shown, this.rows.length))} of ${grouped(this.rows.length)} critical bits shown.`;
+    this.more.textContent = this.shown < HUNDRED ? "Show the first 100" : "Show 100 more";
     this.more.hidden = this.shown >= this.rows.length;
   }
 

@@ -120,6 +120,7 @@ void add_plan(const ProtectionPlan& plan, Rows& rows) {
   add({}, "bits", static_cast<double>(plan.bits));
   add({}, "area", plan.area);
   if (plan.left) add({}, "left", *plan.left);
+  if (plan.error_left) add({}, "error_left", *plan.error_left);
   if (plan.foreseen) add({}, "foreseen", *plan.foreseen);
   if (plan.measured) {
     add({}, "measured", plan.measured->change.mean, plan.measured->change.interval);

@@ -210,13 +210,16 @@ Json coordinates(const std::vector<double>& values) {
 Json slices_json(const SliceReport& slices) {
   Json json = {{"pictures", Json::array()}, {"scores", Json::array()}};
   for (const auto& picture : slices.pictures) {
+    Json names = Json::object();
+    for (const auto& [fault, name] : picture.names) names[std::to_string(fault)] = name;
     json["pictures"].push_back({{"slice", picture.slice},
                                 {"variance_shown", number(picture.variance_shown)},
                                 {"kind", picture.kind},
                                 {"class", picture.label},
                                 {"fault", picture.fault},
                                 {"x", coordinates(picture.x)},
-                                {"y", coordinates(picture.y)}});
+                                {"y", coordinates(picture.y)},
+                                {"names", std::move(names)}});
   }
   for (const auto& scores : slices.scores) {
     json["scores"].push_back({{"heuristic", scores.heuristic},
@@ -236,6 +239,7 @@ Json plans_json(const std::vector<ProtectionPlan>& plans) {
                 {"run", optional_json(plan.run)},
                 {"area", plan.area},
                 {"left", plan.left ? number(*plan.left) : Json()},
+                {"error_left", plan.error_left ? number(*plan.error_left) : Json()},
                 {"foreseen", plan.foreseen ? number(*plan.foreseen) : Json()},
                 {"measured", Json()},
                 {"layers", Json::array()}};

@@ -113,7 +113,7 @@ std::string design_table(const Report& report) {
   for (std::size_t c = 0; c < report.campaigns.size(); ++c) {
     const CampaignReport& campaign = report.campaigns[c];
     const Design& design = space.designs[c];
-    const auto half = bits_to_leave(campaign, 0.5);
+    const auto half = campaign.is_exhaustive() ? bits_to_leave(campaign, 0.5) : std::nullopt;
     text += fmt::format("| {} | {} | {} {} | {} | {} | {} |", cell(campaign.name),
                         grouped(campaign.summary.space),
                         number_text(campaign.summary.golden_score.value_or(0)),
@@ -133,11 +133,12 @@ std::string design_table(const Report& report) {
 
 std::string plans_section(const std::vector<ProtectionPlan>& plans) {
   std::string text =
-      "## Plans\n\n| plan | bits | area added | harm left | change foreseen | change measured "
-      "|\n| --- | ---: | ---: | ---: | ---: | ---: |\n";
+      "## Plans\n\n| plan | bits | area added | harm left | score error left | change foreseen | change measured "
+      "|\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
   for (const ProtectionPlan& plan : plans) {
-    text += fmt::format("| {} | {} | {} | {} | {} | ", cell(plan.name), grouped(plan.bits),
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | ", cell(plan.name), grouped(plan.bits),
                         percent(plan.area), plan.left ? percent(*plan.left) : "",
+                        plan.error_left ? percent(*plan.error_left) : "",
                         plan.foreseen ? number_text(*plan.foreseen) : "");
     if (const auto& trials = plan.measured) {
       text += fmt::format("{} ({} to {}), {} trials of {}", number_text(trials->change.mean),

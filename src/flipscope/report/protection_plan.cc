@@ -99,7 +99,8 @@ std::optional<double> optional_number(const Json& value) {
 }
 
 /// What `protect --json` printed: its budgets, and what it measured.
-void read_points(const std::string& name, const Json& printed, std::vector<ProtectionPlan>& plans) {
+void read_points(const std::string& name, const Json& printed, const CampaignReport& campaign,
+                 std::vector<ProtectionPlan>& plans) {
   for (const Json& point : printed.at("points")) {
     const std::string budget = point.at("budget");
     const bool has_trials = point.contains("measured");
@@ -108,8 +109,9 @@ void read_points(const std::string& name, const Json& printed, std::vector<Prote
         .name = fmt::format("{}: {}", name, budget.empty() ? "no protection" : budget),
         .bits = point.at("bits").get<std::uint64_t>(),
         .area = point.at("area").get<double>(),
-        .left = optional_number(point.at("error_left")),
+        .error_left = optional_number(point.at("error_left")),
         .foreseen = optional_number(point.at("predicted_change"))};
+    if (!campaign.by_decision()) plan.left = plan.error_left;
     if (has_trials) {
       const Json& measured = point.at("measured");
       const double golden = measured.at("golden");
@@ -130,7 +132,7 @@ void read_json(const std::string& file, const std::string& name, const FaultSpac
     const Json json = Json::parse(read_file_bytes(file));
     if (!json.is_object()) refuse(file);
     if (json.contains("points")) {
-      read_points(name, json, plans);
+      read_points(name, json, campaign, plans);
     } else {
       plans.push_back(judge(name, listed_bits(file, space, json.at("protected")), campaign));
     }

@@ -28,6 +28,9 @@ struct ProtectionPlan {
   std::optional<std::uint64_t> run;  ///< bits of it that the campaign struck; empty: no list
   double area = 0;                   ///< added, as a share of that of all registers
   std::optional<double> left;        ///< harm of other bits, as a share of all
+  /// What `protect` printed as left: of the worsening of the score, which is the harm only where
+  /// there is no decision.
+  std::optional<double> error_left;
   std::vector<Layer> layers;         ///< in the model's order; empty: no list
   std::optional<double> foreseen;    ///< change of the mean score
   std::optional<Trials> measured;
