@@ -78,7 +78,7 @@ class Report(Case):
         report = json.loads(self.good("report", "run.db", "--plan", "plan.csv,plan.json,bits.json", "--json"))
         plans = {plan["name"]: plan for plan in report["plans"]}
         place = lambda row: (row["tensor"], row["index"], row["bit"])
-        chosen = {place(row) for row in csv.DictReader(open(self.folder / "plan.csv"))}
+        chosen = {place(row) for row in csv.DictReader(io.StringIO((self.folder / "plan.csv").read_text()))}
         harm = [(int(row["critical"]) + int(row["due"]), place(row) in chosen) for row in csv.DictReader(io.StringIO(self.csv("run.db")))]
         left = sum(h for h, is_chosen in harm if not is_chosen) / sum(h for h, _ in harm)
         self.assertAlmostEqual(plans["plan"]["left"], left, 9)

@@ -34,6 +34,7 @@ export function rankings(campaign) {
   });
   const key = h("ul.key", names.map((name) => {
     const line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    line.setAttribute("aria-hidden", "true");
     line.setAttribute("width", 34);
     line.setAttribute("height", 10);
     line.innerHTML = `<line x1="0" x2="34" y1="5" y2="5" stroke-width="2.5" style="stroke:${color(name)};stroke-dasharray:${dash(name)}"/>`;

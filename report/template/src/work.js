@@ -34,5 +34,5 @@ export function workFigure(work, campaign) {
 }
 
 export function factTable(campaign) {
-  return h("table.facts", h("tbody", campaign.facts.map(([name, value]) => h("tr", h("th", { scope: "row" }, name), h("td", value)))));
+  return h("table.facts", { "aria-label": "What was run" }, h("tbody", campaign.facts.map(([name, value]) => h("tr", h("th", { scope: "row" }, name), h("td", value)))));
 }

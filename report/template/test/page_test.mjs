@@ -255,7 +255,7 @@ const tests = {
     assert.match(await page.$eval("#vulnerability .plot", (plot) => plot.getAttribute("aria-label")), /conv1 3\.00% \(1\.00% to 5\.00%\); conv2 1\.00%; MVF 2\.00%/);
     await page.select("#vulnerability select", "1");
     await click(page, "#vulnerability figure:last-of-type", "CSV");
-    assert.equal(await offered(page), "error,value,faults,vulnerable\n−2^0,-1,3,0\n−2^−1,-0.5,3,0\n+2^−1,0.5,1,0\n+2^0,1,2,0\n");
+    assert.equal(await offered(page), "error,value,faults,vulnerable\n-2^0,-1,3,0\n-2^-1,-0.5,3,0\n+2^-1,0.5,1,0\n+2^0,1,2,0\n");
     assert.match(await text(page, "#slices"), /ρ.* 1 over 399 faults/);
     assert.equal(await page.$$eval("#slices option", (all) => all.length), 2);
     await page.finish();
