@@ -1,11 +1,10 @@
 // flipscope compare: campaigns of several networks side by side.
-#include "flipscope/report/design_space.h"
-
 #include "flipscope/analysis/protection.h"
 #include "flipscope/campaign/output_file.h"
 #include "flipscope/fault/fault_list.h"
 #include "flipscope/model/number_text.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/report/design_space.h"
 #include "json.h"
 #include "terminal.h"
 #include "verbs.h"

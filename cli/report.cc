@@ -54,9 +54,8 @@ int report(const Options& options) {
   if (format == "html" && options.out.empty()) {
     fail("usage", "report needs --out FILE.html, or --format md, csv or json");
   }
-  const Report made =
-      make_report({options.stores, options.rankings, options.vulnerability_folder, options.slices,
-                   options.plans, options.costs});
+  const Report made = make_report({options.stores, options.rankings, options.vulnerability_folder,
+                                   options.slices, options.plans, options.costs});
   const std::string text = format == "html"  ? html(made)
                            : format == "md"  ? markdown(made)
                            : format == "csv" ? csv(made)

@@ -48,7 +48,7 @@ export class HeatMap {
       h("datalist", { id: "layers" }, names.map((name) => h("option", { value: `${name} ` }))), this.search, h("button", { type: "submit" }, "Find"));
     const zoom = (factor) => () => this.zoom(factor, (this.from + this.to) / 2);
     const button = (text, label, onclick) => h("button", { type: "button", "aria-label": text.length === 1 ? label : undefined, title: label, onclick }, text);
-    this.element = h("figure.wide.heat",
+    this.element = h("figure.wide.heat", { "aria-label": "Heat map of every word and bit" },
       h("figcaption", h("p",
         `${grouped(this.count)} ${faults.campaign.exhaustive ? "words" : "struck words"} in the model's order, ${grouped(faults.rows)} bits; the colour is the `, term("harm"), ". Where words are narrower than a pixel, the worst of them shows."), h("p", "Drag to pan; double-click, or Ctrl and the wheel, to zoom; arrow keys move from cell to cell.")),
       h("div.toolbar", form, h("div.buttons", button("−", "Zoom out", zoom(2)), button("+", "Zoom in", zoom(0.5)), button("All", "Show all words", () => this.show(0, this.count)))),

@@ -13,7 +13,7 @@ export class WorstTable {
     faults.worst.forEach((row, i) => { this.rank[row] = i + 1; });
     this.columns = [
       { key: "rank", name: "#", value: (r) => this.rank[r], text: (r) => grouped(this.rank[r]) },
-      { key: "layer", name: "layer", left: true, value: (r) => faults.target[r], text: (r) => faults.targetOf(r).layer },
+      { key: "layer", name: "layer", left: true, value: (r) => faults.target[r], text: (r) => faults.targetOf(r).layer, title: (r) => faults.targetOf(r).tensor },
       { key: "index", name: term("index"), value: (r) => faults.index[r], text: (r) => grouped(faults.index[r]), title: (r) => coordinates(faults.targetOf(r).shape, faults.index[r]) },
       { key: "bit", name: term("bit"), value: (r) => faults.bit[r], text: (r) => `${faults.bit[r]}${faults.fromMsb(r) === 0 ? " (MSB)" : ""}` },
       { key: "harm", name: term("harm"), value: (r) => faults.harm[r], text: (r) => harm(campaign, faults.harm[r]), bar: (r) => faults.harm[r] / faults.harm[faults.worst[0]] },
@@ -42,7 +42,7 @@ export class WorstTable {
       copyButton.textContent = done ? "Copied" : "Not allowed here";
       setTimeout(() => { copyButton.textContent = "Copy as fault list"; }, 1500);
     } }, "Copy as fault list");
-    this.element = h("figure.wide.worst",
+    this.element = h("figure.wide.worst", { "aria-label": "Table of the most critical bits" },
       h("figcaption", h("p", "Every ", term("critical bit"), ", the most ", term("harm", "harmful"), " first. A row leads to its cell in the heat map.")),
       h("div.toolbar", h("div.filters", this.layer, this.bit),
         h("div.buttons", h("label", "First ", this.amount), copyButton,

@@ -46,10 +46,10 @@ function makeReports() {
   writeFileSync(at("costs.csv"), "store,latency,note\nclassifier,2.5,fast\nautoencoder,3,\ntrials,1,\n");
   flipscope("inject", ...CLASSIFIER.slice(0, 5), "--first", "50", "--bits", "4-5", "--store", at("unlabelled.db"), "--quiet");
   flipscope("inject", ...CLASSIFIER.slice(0, 5), "--first", "1", "--bits", "0", "--layers", "dense", "--select", "random:5", "--store", at("harmless.db"), "--quiet");
-  flipscope("report", at("unlabelled.db"), at("classifier.db"), at("harmless.db"), "--out", at("small.html"));
+  flipscope("report", at("unlabelled.db"), at("classifier.db"), at("harmless.db"), "--out", at("alike.html"));
   flipscope("report", at("classifier.db"), at("autoencoder.db"), at("trials.db"), "--ranking", ["msb", "random", "curves", "tops"].map((name) => at(`${name}.csv`)).join(","),
             "--vulnerability", at("vulnerability"), "--slice", `${at("scores.csv")},${at("scatter.csv")}`, "--plan", at("plan.csv"), "--costs", at("costs.csv"), "--out", at("examples.html"));
-  const reports = ["examples.html", "small.html"];
+  const reports = ["examples.html", "alike.html"];
   if (data) {
     const cifar = join(data, "cifar10/test_batch_first1017.bin");
     const networks = {
@@ -303,7 +303,7 @@ const tests = {
     assert.deepEqual(await page.$$eval("#compare thead th", (all) => all.slice(-2).map((th) => th.textContent)), ["latency", "note"]);
     assert.deepEqual(await page.$$eval("#compare tbody tr:first-child td", (all) => all.slice(-2).map((td) => td.textContent)), ["2.5", "fast"]);
     await page.finish();
-    const alike = await open("small.html");
+    const alike = await open("alike.html");
     assert.match(await text(alike, "#compare thead"), /bits to protect.*Pareto/);
     await alike.evaluate(() => [...document.querySelectorAll(".tabs button")][2].click());
     await alike.waitForSelector("html[data-ready='2']");

@@ -66,11 +66,10 @@ std::string where(const CampaignReport& campaign) {
   const FaultGroup& position = worst(campaign.positions);
   const FaultGroup& largest =
       *std::ranges::max_element(campaign.layers, {}, &FaultGroup::harm_share);
-  const std::string most =
-      largest.harm_share > layer.harm_share
-          ? fmt::format(" (the largest share, {}, lies in {})", percent(largest.harm_share),
-                        layer_text(largest))
-          : "";
+  const std::string most = largest.harm_share > layer.harm_share
+                               ? fmt::format(" (the largest share, {}, lies in {})",
+                                             percent(largest.harm_share), layer_text(largest))
+                               : "";
   return fmt::format(
       "{}; the most critical layer is {} with {} per flip and {} of all harm{}, the most critical "
       "position {} with {}.",

@@ -101,9 +101,9 @@ std::string rankings_table(const std::vector<JudgedRanking>& rankings) {
 std::string design_table(const Report& report) {
   const DesignSpace& space = *report.space;
   const bool alike = !space.score.empty();
-  std::vector<std::string> header{"network",           "bits",          "golden score",
-                                  "harm per flip",     "bits that do harm",
-                                  "bits for half of the harm"};
+  std::vector<std::string> header{"network",           "bits",
+                                  "golden score",      "harm per flip",
+                                  "bits that do harm", "bits for half of the harm"};
   if (alike) header.emplace_back("bits to protect");
   for (const std::string& column : space.columns) header.push_back(cell(column));
   if (alike) header.emplace_back("Pareto");
@@ -133,7 +133,8 @@ std::string design_table(const Report& report) {
 
 std::string plans_section(const std::vector<ProtectionPlan>& plans) {
   std::string text =
-      "## Plans\n\n| plan | bits | area added | harm left | score error left | change foreseen | change measured "
+      "## Plans\n\n| plan | bits | area added | harm left | score error left | change foreseen | "
+      "change measured "
       "|\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
   for (const ProtectionPlan& plan : plans) {
     text += fmt::format("| {} | {} | {} | {} | {} | {} | ", cell(plan.name), grouped(plan.bits),

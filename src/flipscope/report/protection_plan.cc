@@ -49,8 +49,9 @@ std::vector<FaultSite> listed_bits(const std::string& file, const FaultSpace& sp
                          bit.at("index").get<std::int64_t>(), bit.at("bit").get<int>()};
     if (target == space.targets().end() || site.index < 0 || site.index >= target->elements ||
         site.bit < 0 || site.bit >= target->encoding.format.bits) {
-      fail("report", "{}: the campaign's model has no layer '{}' with a bit {} of element {} of '{}'",
-           file, layer, site.bit, site.index, tensor);
+      fail("report",
+           "{}: the campaign's model has no layer '{}' with a bit {} of element {} of '{}'", file,
+           layer, site.bit, site.index, tensor);
     }
     sites.push_back(site);
   }
@@ -148,7 +149,8 @@ std::vector<ProtectionPlan> read_plans(const std::vector<std::string>& files,
   std::vector<ProtectionPlan> plans;
   if (files.empty()) return plans;
   if (campaign.record.trials) {
-    fail("report", "--plan needs a first store whose rows are single faults; those of {} are trials",
+    fail("report",
+         "--plan needs a first store whose rows are single faults; those of {} are trials",
          campaign.store);
   }
   const FaultSpace space(campaign.record.targets);

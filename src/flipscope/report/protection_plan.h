@@ -31,8 +31,8 @@ struct ProtectionPlan {
   /// What `protect` printed as left: of the worsening of the score, which is the harm only where
   /// there is no decision.
   std::optional<double> error_left;
-  std::vector<Layer> layers;         ///< in the model's order; empty: no list
-  std::optional<double> foreseen;    ///< change of the mean score
+  std::vector<Layer> layers;       ///< in the model's order; empty: no list
+  std::optional<double> foreseen;  ///< change of the mean score
   std::optional<Trials> measured;
 };
 

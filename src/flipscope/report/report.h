@@ -27,7 +27,7 @@ struct ReportSources {
 
 /// Networks side by side.
 struct DesignSpace {
-  std::string score;  ///< that all have in common; empty: they have not, and are not ranked
+  std::string score;      ///< that all have in common; empty: they have not, and are not ranked
   double residual = 0.1;  ///< error left to all, as a share of the least that any has
   std::vector<std::string> columns;  ///< of costs, the user's
   std::vector<Design> designs;       ///< [campaign]; of different scores only their costs are known

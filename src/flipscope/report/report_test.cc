@@ -414,9 +414,8 @@ TEST_F(ReportTest, PlansAreJudgedByTheCampaign) {
     const FaultSite& site = campaign.faults.site[row];
     const FaultTarget& target = campaign.record.targets[static_cast<std::size_t>(site.target)];
     list += fmt::format("{},{},{},{}\n", target.layer, target.tensor, site.index, site.bit);
-    json_list +=
-        fmt::format(R"({}{{"layer":"{}","tensor":"{}","index":{},"bit":{}}})", k > 0 ? "," : "",
-                    target.layer, target.tensor, site.index, site.bit);
+    json_list += fmt::format(R"({}{{"layer":"{}","tensor":"{}","index":{},"bit":{}}})",
+                             k > 0 ? "," : "", target.layer, target.tensor, site.index, site.bit);
     taken += campaign.faults.harm[row];
     by_layer[target.layer] += campaign.faults.harm[row];
   }
