@@ -60,7 +60,7 @@ export class HeatMap {
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
-  setTheme() { this.ramp.setTheme(); this.drawLegend(); this.drawNow(); }
+  setTheme() { this.whole = null; this.ramp.setTheme(); this.drawLegend(); this.drawNow(); }
 
   drawLegend() {
     const { least, most } = this.ramp;
@@ -298,8 +298,15 @@ export class HeatMap {
   }
 
   drawOverview() {
-    const context = this.paint(this.overview, 0, this.count, 18, true);
-    if (!context) return;
+    const measured = this.overview.clientWidth * (devicePixelRatio || 1);
+    if (!measured) return;
+    if (this.whole?.measured !== measured) {  // All words: painted once for a width and a theme.
+      this.paint(this.overview, 0, this.count, 18, true);
+      this.whole = Object.assign(document.createElement("canvas"), { width: this.overview.width, height: this.overview.height, measured });
+      this.whole.getContext("2d").drawImage(this.overview, 0, 0);
+    }
+    const context = this.overview.getContext("2d");
+    context.drawImage(this.whole, 0, 0);
     const { width, height } = this.overview, x0 = (this.from / this.count) * width, x1 = (this.to / this.count) * width;
     context.strokeStyle = getComputedStyle(document.body).color;
     context.lineWidth = 2 * (devicePixelRatio || 1);

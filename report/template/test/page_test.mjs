@@ -135,6 +135,21 @@ const tests = {
     await page.finish();
   },
 
+  async "the first screen answers, and the hundred worst bits are two clicks away"() {
+    const page = await open("examples.html");
+    const { answer: [, where, protection] } = JSON.parse(flipscope("report", at("classifier.db"), "--format", "json")).campaigns[0];
+    assert.match(where, /% of bits are critical .* the most critical layer is conv1/);
+    assert.match(protection, /100 worst bits leaves [\d.]+% of the harm/);
+    const below = await page.$$eval(".answer, .tile", (all) => Math.max(...all.map((e) => e.getBoundingClientRect().bottom)));
+    assert.ok(below <= 900, `the answer ends at ${below}`);
+    await page.click(".tile a[href='#worst']");
+    assert.ok(await page.$eval("#worst", (section) => Math.abs(section.getBoundingClientRect().top) < 60));
+    await click(page, "#worst", "Show the first 100");
+    assert.equal(await page.$$eval("#worst tbody tr", (all) => all.length), 100);
+    assert.equal(await page.$eval("#worst input[type=number]", (input) => input.value), "100");
+    await page.finish();
+  },
+
   async "every fault of the store is in the page"() {
     const page = await open("examples.html");
     await click(page, "#map", "CSV");
@@ -419,6 +434,7 @@ const tests = {
           const page = await open(name, { width, theme });
           assert.ok((await page.$$("svg")).length > 4);
           const frame = await frameTime(page);
+          assert.ok(frame < 250, `${name}: the heat map takes ${frame} ms a frame`);
           console.log(`  ${name} ${width} ${theme}: ${(statSync(at(name)).size / 1e6).toFixed(2)} MB, ready in ${page.ready} ms, ${frame.toFixed(1)} ms a frame of zooming`);
           if (pictures) {
             mkdirSync(pictures, { recursive: true });

@@ -62,10 +62,10 @@ std::vector<FaultSite> listed_bits(const std::string& file, const FaultSpace& sp
 ProtectionPlan judge(std::string name, std::vector<FaultSite> sites,
                      const CampaignReport& campaign) {
   std::ranges::sort(sites, by_place);
-  const auto same = std::ranges::unique(sites, [](const FaultSite& a, const FaultSite& b) {
+  const auto is_same = [](const FaultSite& a, const FaultSite& b) {
     return !by_place(a, b) && !by_place(b, a);
-  });
-  sites.erase(same.begin(), same.end());
+  };
+  sites.erase(std::unique(sites.begin(), sites.end(), is_same), sites.end());
   std::vector<std::string> names;
   std::map<std::string, ProtectionPlan::Layer> layers;
   for (const FaultTarget& target : campaign.record.targets) {
