@@ -140,7 +140,7 @@ const tests = {
     const { answer: [, where, protection] } = JSON.parse(flipscope("report", at("classifier.db"), "--format", "json")).campaigns[0];
     assert.match(where, /% of bits are critical .* the most critical layer is conv1/);
     assert.match(protection, /100 worst bits leaves [\d.]+% of the harm/);
-    const below = await page.$$eval(".answer, .tile", (all) => Math.max(...all.map((e) => e.getBoundingClientRect().bottom)));
+    const below = await page.$$eval("#answer .answer, .tile", (all) => Math.max(...all.map((e) => e.getBoundingClientRect().bottom)));
     assert.ok(below <= 900, `the answer ends at ${below}`);
     await page.click(".tile a[href='#worst']");
     assert.ok(await page.$eval("#worst", (section) => Math.abs(section.getBoundingClientRect().top) < 60));
