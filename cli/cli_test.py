@@ -198,7 +198,7 @@ class Evaluate(Case):
     def test_mistakes(self):
         self.inject("part.db", *self.SPACE, "--select", "random:10")
         self.bad("evaluate", "none.db", says=["none.db"])
-        self.bad("evaluate", "part.db", says=["10 of the 432", "exhaustive"])
+        self.bad("evaluate", "part.db", "--against", "binfi", says=["10 of the 432", "exhaustive"])
         self.bad("evaluate", "run.db", "--ranking", "none.csv", says=["none.csv"])
         self.bad("evaluate", "run.db", "--sensitive", "maybe", says=["maybe", "different"])
         (self.folder / "twice.csv").write_text("layer,tensor,index,bit\n" + "conv1,conv1.weight,0,0\n" * 2)

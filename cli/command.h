@@ -89,4 +89,7 @@ void describe_search(Command& command, Options& options);
 /// --score and what belongs to it.
 void describe_score(Command& command, Options& options);
 
+/// --sensitive; `help` says what it is for.
+void describe_sensitive(Command& command, Options& options, const char* help);
+
 }  // namespace flipscope::cli

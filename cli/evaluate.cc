@@ -1,4 +1,4 @@
-// flipscope evaluate: rankings against an exhaustive campaign.
+// flipscope evaluate: rankings against a campaign of all bits, or of a random sample.
 #include <oneapi/tbb/global_control.h>
 
 #include <algorithm>
@@ -52,8 +52,8 @@ struct Share {
 template <typename Key, typename F>
 std::map<Key, Share> shares(const Oracle& oracle, F key_of) {
   std::map<Key, Share> result;
-  for (std::uint64_t k = 0; k < oracle.space.size(); ++k) {
-    const FaultSite site = oracle.space.site(k);
+  for (std::uint64_t k = 0; k < oracle.size(); ++k) {
+    const FaultSite site = oracle.site(k);
     Share& share =
         result[key_of(oracle.space.targets()[static_cast<std::size_t>(site.target)], site)];
     ++share.bits;
@@ -155,6 +155,8 @@ std::string json_text(const Options& options, const Oracle& oracle,
   return text(Json::Object{
       {"store", options.store},
       {"sensitive", options.sensitive},
+      {"space", oracle.space.size()},
+      {"bits", oracle.size()},
       {"sensitive_bits", std::ranges::count(oracle.sensitive, char{1})},
       {"random_flips_to_90_percent_of_sensitive", Json(random_flips_to_sensitive(oracle))},
       {"by_position_from_msb", shares_json(shares_by_position(oracle))},
@@ -167,9 +169,9 @@ std::string tables(const Options& options, const Oracle& oracle,
                    const std::vector<Judged>& judged) {
   const auto sensitive = static_cast<std::uint64_t>(std::ranges::count(oracle.sensitive, char{1}));
   std::string all = fmt::format(
-      "{}: {} bits, {} of them sensitive (score {})\n\n", options.store,
-      grouped(oracle.space.size()),
-      percent(static_cast<double>(sensitive) / static_cast<double>(oracle.space.size())),
+      "{}: {} bits{}, {} of them sensitive (score {})\n\n", options.store, grouped(oracle.size()),
+      oracle.is_complete() ? "" : fmt::format(" drawn from {}", grouped(oracle.space.size())),
+      percent(static_cast<double>(sensitive) / static_cast<double>(oracle.size())),
       options.sensitive);
 
   Table by_layer({"layer", "bits", "sensitive"}, "lrr");
@@ -226,8 +228,10 @@ std::string tables(const Options& options, const Oracle& oracle,
 
 void describe_evaluate(Command& command, Options& options) {
   command.heading("Arguments");
-  command.argument("STORE", options.store,
-                   "A campaign that ran every single-bit fault of its space.");
+  command.argument(
+      "STORE", options.store,
+      "A campaign of every single-bit fault of its space, or of random:N, on which rankings "
+      "of the whole space are then judged.");
   command.heading("Judgement");
   command.option("ranking", "FILE,...", options.rankings,
                  "Rankings or fault lists; gains are over the first.");
@@ -237,13 +241,9 @@ void describe_evaluate(Command& command, Options& options) {
                  "most significant bits first).");
   describe_search(command, options);
   describe_precision(command, options);
-  command.option(
-      "sensitive", "worse|different",
-      [&](const std::string& text) {
-        parse_sensitive(text);
-        options.sensitive = text;
-      },
-      "A bit is sensitive if its score is worse than the golden one (default), or different.");
+  describe_sensitive(command, options,
+                     "A bit is sensitive if its score is worse than the golden one (default), or "
+                     "different.");
   command.option("out", "FILE.csv", options.out,
                  "The curves: share of all change of score that is found, against flips.");
   command.option("out-top", "FILE.csv", options.out_top,
@@ -257,7 +257,9 @@ int evaluate(const Options& options) {
   for (const std::string& method : options.against) check_rival(method);
   const tbb::global_control threads(tbb::global_control::max_allowed_parallelism,
                                     thread_count(options));
-  const Oracle oracle = read_oracle(options.store, parse_sensitive(options.sensitive));
+  // What a search or a sample would find is replayed, and may want any bit.
+  const auto read = options.against.empty() ? read_oracle : read_complete_oracle;
+  const Oracle oracle = read(options.store, parse_sensitive(options.sensitive));
   std::vector<double> percents(100);
   std::iota(percents.begin(), percents.end(), 1.0);
   std::vector<Judged> judged;

@@ -47,7 +47,7 @@ std::string only_ranking(const Options& options) {
 }
 
 Choice choice_from_store(const Options& options) {
-  Oracle oracle = read_oracle(options.store, Sensitive::worse);
+  Oracle oracle = read_complete_oracle(options.store, parse_sensitive(options.sensitive));
   const std::string ranking = only_ranking(options);
   std::vector<double> harm = oracle.magnitude;
   for (std::size_t f = 0; f < harm.size(); ++f) harm[f] = oracle.sensitive[f] ? harm[f] : 0;
@@ -67,7 +67,7 @@ Choice choice_from_model(const Options& options) {
   campaign.model = options.store;
   const FaultSpace space(load_model(campaign.model, campaign.variant), campaign.space);
   const std::vector<double> none(space.size(), 0.0);
-  const Oracle unknown{space, none, std::vector<char>(space.size(), 0)};
+  const Oracle unknown{space, all_numbers(space), none, std::vector<char>(space.size(), 0), {}, {}};
   return {space, {}, read_order(ranking, unknown), campaign, {}};
 }
 
@@ -274,6 +274,10 @@ void describe_protect(Command& command, Options& options) {
                  "What a protected bit adds, in areas of one register (default: 2,0.6).");
   command.option("ranking", "FILE", options.rankings,
                  "Protect in the order of a ranking (default: the most harmful bits first).");
+  describe_sensitive(
+      command, options,
+      "Harm is what makes the score worse (default), or any change of it: a flip that "
+      "is better alone may be worse among many. Of a STORE.");
   command.option(
       "to", "FORMAT",
       [&](const std::string& text) {

@@ -46,6 +46,15 @@ class Protect(Case):
         self.assertLessEqual(sum(worst[enough:]), 0.05 * sum(worst))
         self.assertGreater(sum(worst[enough - 1:]), 0.05 * sum(worst))
 
+    def test_a_change_for_the_better_may_count_as_harm(self):
+        out = self.path("plan.csv")
+        self.protect("--budget", "bits:50%", "--sensitive", "different", "--out", out)
+        change = {(row["tensor"], row["index"], row["bit"]): abs(float(row["delta"])) for row in self.oracle}
+        plan = [change[row["tensor"], row["index"], row["bit"]] for row in rows(out)]
+        self.assertEqual(plan, sorted(change.values(), reverse=True)[:len(plan)])
+        self.assertNotEqual(plan, sorted(self.harm.values(), reverse=True)[:len(plan)])
+        self.bad("protect", self.store, "--budget", "3", "--sensitive", "maybe", says=["maybe", "different"])
+
     def test_area_counts_registers_and_voter(self):
         found = self.protect("--budget", "area:6%", "--cost", "2,1")
         self.assertEqual(found["protected"], int(0.06 * len(self.oracle) / 3))

@@ -1,5 +1,6 @@
 // Options that several verbs have in common.
 #include "command.h"
+#include "flipscope/campaign/oracle.h"
 #include "flipscope/model/number_text.h"
 #include "flipscope/numeric/error.h"
 
@@ -148,6 +149,16 @@ void describe_score(Command& command, Options& options) {
                  "emd: which output element is which cell (default: element i is cell i).");
   command.flag("count-only-correct", campaign.count_only_correct,
                "Score only samples that the golden run gets right.");
+}
+
+void describe_sensitive(Command& command, Options& options, const char* help) {
+  command.option(
+      "sensitive", "worse|different",
+      [&](const std::string& text) {
+        parse_sensitive(text);
+        options.sensitive = text;
+      },
+      help);
 }
 
 }  // namespace flipscope::cli

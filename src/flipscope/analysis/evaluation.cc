@@ -14,8 +14,8 @@
 namespace flipscope {
 namespace {
 
-int from_msb(const Oracle& oracle, std::uint64_t fault) {
-  const FaultSite site = oracle.space.site(fault);
+int from_msb(const Oracle& oracle, std::uint64_t bit) {
+  const FaultSite site = oracle.site(bit);
   return oracle.space.targets()[site.target].encoding.format.bits - 1 - site.bit;
 }
 
@@ -62,13 +62,13 @@ std::optional<std::uint64_t> flips_to_sensitive(const Oracle& oracle, const Trac
   return {};
 }
 
-/// A word of each fault, counted over all targets.
-std::vector<std::uint32_t> words_of(const FaultSpace& space) {
-  std::vector<std::uint32_t> words(space.size());
+/// The word of each bit, counted over all targets.
+std::vector<std::uint32_t> words_of(const Oracle& oracle) {
+  std::vector<std::uint32_t> words(oracle.size());
   std::uint32_t last = 0;
-  FaultSite before = space.site(0);
-  for (std::uint64_t k = 0; k < space.size(); ++k) {
-    const FaultSite site = space.site(k);
+  FaultSite before = oracle.site(0);
+  for (std::uint64_t k = 0; k < oracle.size(); ++k) {
+    const FaultSite site = oracle.site(k);
     last += site.target != before.target || site.index != before.index ? 1 : 0;
     words[k] = last;
     before = site;
@@ -111,6 +111,12 @@ std::uint8_t poisson(Random& random) {
 
 }  // namespace
 
+std::vector<std::uint64_t> all_numbers(const FaultSpace& space) {
+  std::vector<std::uint64_t> numbers(space.size());
+  std::iota(numbers.begin(), numbers.end(), std::uint64_t{0});
+  return numbers;
+}
+
 Trace flip_each(std::vector<std::uint64_t> order) {
   Trace trace{std::move(order), {}};
   trace.flips.resize(trace.order.size());
@@ -129,7 +135,7 @@ Interval bootstrap_gain(const Oracle& oracle, const Trace& trace, const Trace& b
                         std::uint64_t seed) {
   constexpr std::uint64_t kDraws = 1000, kStream = 0x626f6f74;
   constexpr std::size_t kTail = 25;  // 2.5% of the draws
-  const std::vector<std::uint32_t> words = words_of(oracle.space);
+  const std::vector<std::uint32_t> words = words_of(oracle);
   std::vector<double> gains(kDraws);
   tbb::parallel_for(std::uint64_t{0}, kDraws, [&](std::uint64_t draw) {
     Random random(seed, kStream + draw);

@@ -1,4 +1,5 @@
-// How well a ranking finds the bits that matter, judged by an exhaustive campaign.
+// How well a ranking finds the bits that matter, judged by a campaign that ran all of them, or a
+// random sample.
 #pragma once
 
 #include <cstdint>
@@ -10,18 +11,26 @@
 
 namespace flipscope {
 
-/// An exhaustive campaign's verdict, [fault number of the space].
+/// A campaign's verdict on the faults of a space, or on some of them: bit k is fault numbers[k].
 struct Oracle {
   FaultSpace space;
-  std::vector<double> magnitude;  ///< |change of score|
-  std::vector<char> sensitive;    ///< 1 where the bit counts as sensitive
+  std::vector<std::uint64_t> numbers;  ///< ascending
+  std::vector<double> magnitude;       ///< |change of score|
+  std::vector<char> sensitive;         ///< 1 where the bit counts as sensitive
   /// Where faults are flips of stored words, else empty: |Δw|, and 1 where the bit was 1 before.
   std::vector<double> distance;
   std::vector<char> is_one;
+
+  std::uint64_t size() const { return numbers.size(); }
+  bool is_complete() const { return size() == space.size(); }
+  FaultSite site(std::uint64_t bit) const { return space.site(numbers[bit]); }
 };
 
-/// Distinct faults in the order in which they become known: each by its own flip, or implied by
-/// those before it.
+/// [k] = k: the numbers of a space of which all faults are known.
+std::vector<std::uint64_t> all_numbers(const FaultSpace& space);
+
+/// Distinct bits of an oracle in the order in which they become known: each by its own flip, or
+/// implied by those before it.
 struct Trace {
   std::vector<std::uint64_t> order;
   std::vector<std::uint64_t>
@@ -55,7 +64,7 @@ struct Evaluation {
 /// `percents` are the top shares of interest.
 Evaluation evaluate(const Oracle& oracle, const Trace& trace, const std::vector<double>& percents);
 
-/// 95% interval of the area of `trace` minus that of `baseline`, by resampling the space's words
+/// 95% interval of the area of `trace` minus that of `baseline`, by resampling the oracle's words
 /// (Poisson bootstrap, percentiles of 1,000 draws).
 Interval bootstrap_gain(const Oracle& oracle, const Trace& trace, const Trace& baseline,
                         std::uint64_t seed);
@@ -67,7 +76,7 @@ std::vector<double> cumulative_share(const Oracle& oracle, const Trace& trace);
 /// + 1) for m of K among N. Nothing where no bit is sensitive.
 std::optional<double> random_flips_to_sensitive(const Oracle& oracle);
 
-/// The order that knows: by |change|, largest first, ties by fault number.
+/// The order that knows: by |change|, largest first, ties by number.
 std::vector<std::uint64_t> best_order(const Oracle& oracle);
 
 }  // namespace flipscope

@@ -19,7 +19,8 @@ Oracle six_bits(std::vector<double> magnitude) {
   target.bits = {0, 1};
   std::vector<char> sensitive;
   for (const double m : magnitude) sensitive.push_back(m > 0 ? 1 : 0);
-  return {FaultSpace({target}), std::move(magnitude), std::move(sensitive), {}, {}};
+  const FaultSpace space({target});
+  return {space, all_numbers(space), std::move(magnitude), std::move(sensitive), {}, {}};
 }
 
 TEST(Evaluation, WorkedOutByHand) {
@@ -96,7 +97,8 @@ TEST(Evaluation, GainHasAnInterval) {
   target.shape = {200};
   target.encoding.format = integer_format(2);
   target.bits = {0, 1};
-  Oracle oracle{FaultSpace({target}), {}, std::vector<char>(400, 1), {}, {}};
+  const FaultSpace space({target});
+  Oracle oracle{space, all_numbers(space), {}, std::vector<char>(400, 1), {}, {}};
   for (int k = 0; k < 400; ++k) oracle.magnitude.push_back(1.0 / (1 + k % 37));
   const Order order = best_order(oracle);
   const Trace best = flip_each(order), worst = flip_each({order.rbegin(), order.rend()});

@@ -20,7 +20,8 @@ Oracle words_of(int width, const std::vector<char>& sensitive, std::vector<char>
   target.shape = {target.elements};
   target.encoding.format = integer_format(width);
   for (int bit = 0; bit < width; ++bit) target.bits.push_back(bit);
-  Oracle oracle{FaultSpace({target}), {}, sensitive, {}, std::move(is_one)};
+  const FaultSpace space({target});
+  Oracle oracle{space, all_numbers(space), {}, sensitive, {}, std::move(is_one)};
   for (const char s : sensitive) oracle.magnitude.push_back(s);
   for (std::size_t k = 0; k < oracle.is_one.size(); ++k) {
     oracle.distance.push_back(std::pow(2.0, k % static_cast<std::size_t>(width)));

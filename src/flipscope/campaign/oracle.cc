@@ -1,6 +1,7 @@
 #include "flipscope/campaign/oracle.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <limits>
 
@@ -38,40 +39,39 @@ Oracle read_oracle(const std::string& path, Sensitive sensitive) {
   const CampaignRecord& record = store.record();
   if (record.trials) fail("evaluate", "{}: rows are trials; an oracle has single-bit faults", path);
   const std::optional<double> golden = store.golden_score();
-  Oracle oracle{FaultSpace(record.targets), {}, {}, {}, {}};
-  const std::uint64_t size = oracle.space.size();
-  if (!golden || store.done_rows() != size || record.rows != size) {
+  const std::string select =
+      record.info.count("select") > 0 ? record.info.at("select") : "exhaustive";
+  const bool is_drawn = select == "exhaustive" || select.starts_with("random:");
+  if (!golden || store.done_rows() != record.rows || !is_drawn) {
     fail("evaluate",
-         "{} holds {} of the {} faults of its space; an oracle needs all (--select exhaustive, run "
-         "to its end)",
-         path, store.done_rows(), size);
+         "{} holds {} of the {} faults of --select {}; an oracle needs a campaign run to its end, "
+         "of "
+         "--select exhaustive or random:N",
+         path, store.done_rows(), record.rows, select);
   }
+  Oracle oracle{FaultSpace(record.targets), {}, {}, {}, {}, {}};
   const bool higher_is_better = record.fields.at("score") == "accuracy";
-  oracle.magnitude.assign(size, 0.0);
-  oracle.sensitive.assign(size, 0);
   double most = 0;
   bool is_stored = record.fields.at("faults") == "bit-flip";
-  oracle.distance.assign(size, 0.0);
-  oracle.is_one.assign(size, 0);
   store.for_each_row([&](const FaultRow& row) {
     if (!row.site) return;
-    const std::uint64_t at = oracle.space.number(*row.site);
+    oracle.numbers.push_back(oracle.space.number(*row.site));
     const double delta = row.score - *golden;
-    oracle.magnitude[at] = std::fabs(delta);
+    oracle.magnitude.push_back(std::fabs(delta));
     if (std::isfinite(delta)) most = std::max(most, std::fabs(delta));
     const bool worse = std::isnan(delta) || (higher_is_better ? delta < 0 : delta > 0);
     const bool counts = sensitive == Sensitive::worse ? worse : delta != 0;
-    oracle.sensitive[at] = counts ? 1 : 0;
+    oracle.sensitive.push_back(counts ? 1 : 0);
     is_stored = is_stored && row.golden && row.faulty;
     if (!is_stored) return;
     const double moved = std::fabs(*row.faulty - *row.golden);
-    oracle.distance[at] = std::isnan(moved) ? std::numeric_limits<double>::infinity() : moved;
+    oracle.distance.push_back(std::isnan(moved) ? std::numeric_limits<double>::infinity() : moved);
     const int width = record.targets[row.site->target].encoding.format.bits;
-    oracle.is_one[at] = was_one(record.formats[row.site->target], row.site->bit == width - 1,
-                                *row.golden, *row.faulty)
-                            ? 1
-                            : 0;
+    const bool is_one = was_one(record.formats[row.site->target], row.site->bit == width - 1,
+                                *row.golden, *row.faulty);
+    oracle.is_one.push_back(is_one ? 1 : 0);
   });
+  assert(std::ranges::is_sorted(oracle.numbers));
   if (!is_stored) {
     oracle.distance.clear();
     oracle.is_one.clear();
@@ -80,10 +80,20 @@ Oracle read_oracle(const std::string& path, Sensitive sensitive) {
   return oracle;
 }
 
+Oracle read_complete_oracle(const std::string& path, Sensitive sensitive) {
+  Oracle oracle = read_oracle(path, sensitive);
+  if (!oracle.is_complete()) {
+    fail("evaluate",
+         "{} holds {} of the {} faults of its space; all are needed (--select exhaustive)", path,
+         oracle.size(), oracle.space.size());
+  }
+  return oracle;
+}
+
 std::vector<std::uint64_t> read_order(const std::string& ranking, const Oracle& oracle) {
   std::vector<Part> parts;
   for (const FaultTarget& target : oracle.space.targets()) parts.push_back(target.part);
-  std::vector<char> seen(oracle.space.size(), 0);
+  std::vector<char> seen(oracle.size(), 0);
   std::vector<std::uint64_t> order;
   for (const FaultListEntry& entry : read_fault_list(ranking, oracle.space, parts)) {
     const FaultTarget& target = oracle.space.targets()[entry.site.target];
@@ -91,12 +101,15 @@ std::vector<std::uint64_t> read_order(const std::string& ranking, const Oracle& 
       fail("evaluate", "{}:{}: bit {} of '{}' is not in the oracle", ranking, entry.line,
            entry.site.bit, target.tensor);
     }
-    const std::uint64_t fault = oracle.space.number(entry.site);
-    if (seen[fault]++ != 0) {
+    const std::uint64_t number = oracle.space.number(entry.site);
+    const auto found = std::ranges::lower_bound(oracle.numbers, number);
+    if (found == oracle.numbers.end() || *found != number) continue;
+    const auto bit = static_cast<std::uint64_t>(found - oracle.numbers.begin());
+    if (seen[bit]++ != 0) {
       fail("evaluate", "{}:{}: bit {} of element {} of '{}' is ranked twice", ranking, entry.line,
            entry.site.bit, entry.site.index, target.tensor);
     }
-    order.push_back(fault);
+    order.push_back(bit);
   }
   return order;
 }

@@ -1,4 +1,4 @@
-// An exhaustive campaign as the judge of rankings.
+// A campaign as the judge of rankings.
 #pragma once
 
 #include <string>
@@ -14,13 +14,17 @@ enum class Sensitive { worse, different };
 /// Throws Error where the text is neither.
 Sensitive parse_sensitive(const std::string& text);
 
-/// The verdict of a store that holds every single-bit fault of its space. A change that is no
-/// finite number counts as the largest finite one. Throws Error where faults are missing, or
-/// several bits were struck at once.
+/// The verdict of a campaign that ran every single-bit fault of its space, or a random sample of
+/// them, to its end. A change that is no finite number counts as the largest finite one. Throws
+/// Error where faults are missing, chosen in another way, or several bits were struck at once.
 Oracle read_oracle(const std::string& store, Sensitive sensitive);
 
-/// The fault numbers that a ranking (or fault list) names, in its order. Throws Error with
-/// file:line where it names a bit that the oracle does not know, or one twice.
+/// The same. Throws Error where it is a sample.
+Oracle read_complete_oracle(const std::string& store, Sensitive sensitive);
+
+/// The oracle's bits that a ranking (or fault list) names, in its order; of a sample, bits that
+/// were not drawn are passed over. Throws Error with file:line where it names a bit outside the
+/// oracle's space, or one twice.
 std::vector<std::uint64_t> read_order(const std::string& ranking, const Oracle& oracle);
 
 }  // namespace flipscope

@@ -1,6 +1,7 @@
 #include "flipscope/campaign/oracle.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "flipscope/campaign/test_campaign.h"
 
@@ -47,11 +48,43 @@ TEST_F(OracleTest, ARankingIsReadInItsOrder) {
             std::string::npos);
 }
 
+/// The bits of a sample have the order and the changes that they have in the whole campaign.
+TEST_F(OracleTest, MayBeARandomSample) {
+  CampaignOptions options;
+  options.space.layers = {"fc2"};
+  run(options, file("all.db"));
+  options.select = "random:40";
+  run(options, file("some.db"));
+  const Oracle all = read_oracle(file("all.db"), Sensitive::worse);
+  const Oracle some = read_oracle(file("some.db"), Sensitive::worse);
+  ASSERT_EQ(some.size(), 40u);
+  EXPECT_FALSE(some.is_complete());
+  for (std::uint64_t k = 0; k < some.size(); ++k) {
+    EXPECT_EQ(some.magnitude[k], all.magnitude[some.numbers[k]]);
+    EXPECT_EQ(some.site(k), all.site(some.numbers[k]));
+  }
+  // A ranking of all bits, last one first, is the same order of the sample's.
+  std::ofstream ranking(file("r.csv"));
+  ranking << "layer,tensor,index,bit\n";
+  for (std::uint64_t k = all.size(); k-- > 0;) {
+    ranking << fmt::format("fc2,fc2.weight,{},{}\n", all.site(k).index, all.site(k).bit);
+  }
+  ranking.close();
+  std::vector<std::uint64_t> backwards(some.size());
+  std::iota(backwards.rbegin(), backwards.rend(), std::uint64_t{0});
+  EXPECT_EQ(read_order(file("r.csv"), some), backwards);
+  options.select = "list:" + file("r.csv");
+  run(options, file("list.db"));
+  EXPECT_NE(message_of([&] { read_oracle(file("list.db"), Sensitive::worse); }).find("random:N"),
+            std::string::npos);
+}
+
 TEST_F(OracleTest, NeedsEveryFault) {
   CampaignOptions options;
   options.select = "random:10";
   run(options, file("some.db"));
-  const std::string message = message_of([&] { read_oracle(file("some.db"), Sensitive::worse); });
+  const std::string message =
+      message_of([&] { read_complete_oracle(file("some.db"), Sensitive::worse); });
   EXPECT_NE(message.find("holds 10 of the"), std::string::npos);
   options.faults = "multi:5";
   run(options, file("trials.db"));
