@@ -127,11 +127,20 @@ int demo(const Options& options) {
       {"Which channels and layers are vulnerable, by error-propagation analysis?",
        with(classifier, "vulnerability",
             {"--first", "100", "--sampling", "complete", "--out", file("vulnerability")})},
+      {"Which faults should matter, by what they change at the end of their own layer?",
+       with(classifier, "slice",
+            {"--first", "100", "--heuristic", "centroid,jacobian-margin", "--out",
+             file("scores.csv"), "--scatter", file("scatter.csv")})},
+      {"Which bits to triplicate, for 3% more area?",
+       {"protect", classifier_store, "--budget", "area:3%,residual:50%", "--out",
+        file("protect.csv")}},
       {"All of it on one page.",
        {"report", classifier_store, autoencoder_store, "--ranking",
         file("msb.csv") + "," + file("flip.csv") + "," + file("curves.csv") + "," +
             file("tops.csv"),
-        "--vulnerability", file("vulnerability"), "--out", report}},
+        "--vulnerability", file("vulnerability"), "--slice",
+        file("scores.csv") + "," + file("scatter.csv"), "--plan", file("protect.csv"), "--out",
+        report}},
   };
   const bool silent = options.json || options.quiet;
   for (const Step& step : steps) {

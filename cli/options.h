@@ -46,6 +46,7 @@ struct Options {
   // report
   std::string vulnerability_folder;
   std::vector<std::string> slices;
+  std::vector<std::string> plans;
 
   // vulnerability
   VulnerabilityChoice vulnerability;

@@ -23,6 +23,11 @@ void describe_report(Command& command, Options& options) {
   command.option("slice", "FILE,...", options.slices,
                  "What slice --out and slice --scatter wrote; scores are compared with the first "
                  "store.");
+  command.option("plan", "FILE,...", options.plans,
+                 "What protect --out wrote (csv or json), or protect --json printed: its bits, "
+                 "judged by the first store, its cost and what it leaves.");
+  command.option("costs", "FILE.csv", options.costs,
+                 "Your columns for several stores, as compare takes them.");
   command.heading("What to write");
   command.option(
       "format", "FORMAT",
@@ -38,7 +43,8 @@ void describe_report(Command& command, Options& options) {
                  "Where to write (needed for html; else standard output).");
   describe_common(command, options);
   command.example("report run.db --out report.html");
-  command.example("report small.db medium.db --ranking hessian.csv --format md");
+  command.example("report small.db medium.db --costs synthesis.csv --format md");
+  command.example("report run.db --ranking hessian.csv --plan plan.csv --out report.html");
 }
 
 int report(const Options& options) {
@@ -48,8 +54,8 @@ int report(const Options& options) {
   if (format == "html" && options.out.empty()) {
     fail("usage", "report needs --out FILE.html, or --format md, csv or json");
   }
-  const Report made =
-      make_report({options.stores, options.rankings, options.vulnerability_folder, options.slices});
+  const Report made = make_report({options.stores, options.rankings, options.vulnerability_folder,
+                                   options.slices, options.plans, options.costs});
   const std::string text = format == "html"  ? html(made)
                            : format == "md"  ? markdown(made)
                            : format == "csv" ? csv(made)

@@ -71,6 +71,36 @@ class Report(Case):
         part = report["campaigns"][1]
         self.assertLess(part["all"]["harmful"]["lower"], part["all"]["harmful"]["mean"])
 
+    def test_plans_and_costs(self):
+        self.good("protect", "run.db", "--budget", "50", "--out", "plan.csv", "--quiet")
+        (self.folder / "plan.json").write_text(self.good("protect", "run.db", "--budget", "area:3%", "--json"))
+        self.good("protect", "run.db", "--budget", "50", "--to", "json", "--out", "bits.json", "--quiet")
+        report = json.loads(self.good("report", "run.db", "--plan", "plan.csv,plan.json,bits.json", "--json"))
+        plans = {plan["name"]: plan for plan in report["plans"]}
+        place = lambda row: (row["tensor"], row["index"], row["bit"])
+        chosen = {place(row) for row in csv.DictReader(io.StringIO((self.folder / "plan.csv").read_text()))}
+        harm = [(int(row["critical"]) + int(row["due"]), place(row) in chosen) for row in csv.DictReader(io.StringIO(self.csv("run.db")))]
+        left = sum(h for h, is_chosen in harm if not is_chosen) / sum(h for h, _ in harm)
+        self.assertAlmostEqual(plans["plan"]["left"], left, 9)
+        self.assertAlmostEqual(plans["bits"]["left"], left, 9)
+        self.assertEqual(sum(layer["bits"] for layer in plans["plan"]["layers"]), 50)
+        printed = json.loads((self.folder / "plan.json").read_text())
+        self.assertEqual(plans["plan: area:3%"]["bits"], printed["protected"])
+        self.assertIn("| plan | 50 |", self.good("report", "run.db", "--plan", "plan.csv", "--format", "md"))
+        self.inject("more.db", "--first", 50, "--bits", "3-5")
+        (self.folder / "costs.csv").write_text("store,latency\nrun,3\nmore,4\n")
+        stores = ("run.db", "more.db")
+        report = json.loads(self.good("report", *stores, "--costs", "costs.csv", "--json"))["design_space"]
+        compared = json.loads(self.good("compare", *stores, "--costs", "costs.csv", "--json"))["designs"]
+        for mine, theirs in zip(report["designs"], compared):
+            self.assertEqual([mine["protected"], mine["pareto"], mine["costs"]],
+                             [theirs["protected"], theirs["pareto"], [str(int(theirs["costs"]["latency"]))]])
+        self.good("report", *stores, "--costs", "costs.csv", "--plan", "plan.csv", "--out", "two.html")
+        for plan in ("none.csv", "costs.csv", "run.db"):
+            self.bad("report", "run.db", "--plan", plan, "--format", "md", says=[plan])
+        self.bad("report", "run.db", "--costs", "costs.csv", "--format", "md", says=["two stores"])
+        self.bad("report", *stores, "--costs", "plan.csv", "--format", "md", says=["plan.csv", "'run'"])
+
     def test_trials(self):
         self.inject("trials.db", "--first", 10, "--faults", "multi:4", "--select", "random:20")
         campaign = json.loads(self.good("report", "trials.db", "--json"))["campaigns"][0]

@@ -19,6 +19,9 @@ export function nameMargin(names, width) {
   return { marginLeft: Math.ceil(characters * 6.6) + 12, fit: (name) => shortened(name, characters) };
 }
 
+/** px of a bar and the space to the next one: many lie closer. */
+const rowHeight = (rows) => (rows > 14 ? 19 : 26);
+
 const plain = { background: "none", color: "currentColor", fontFamily: "inherit", fontSize: "12px", overflow: "visible" };
 
 export const plot = (options) => Plot.plot({ ...options, style: plain });
@@ -33,12 +36,12 @@ function harmFigure(campaign, groups, { title, says, nameOf, axis }) {
     draw: (width) => {
       const { marginLeft, fit } = nameMargin(rows.map((row) => row.name), width);
       return plot({
-        width, marginLeft, marginRight: 56, marginTop: 4, marginBottom: 40, height: rows.length * 26 + 48,
+        width, marginLeft, marginRight: 56, marginTop: 4, marginBottom: 40, height: rows.length * rowHeight(rows.length) + 48,
         x: { label: `harm per flip: ${unit} →`, ticks: Math.max(2, Math.floor((width - marginLeft) / 110)), grid: true, zero: true,
              labelOffset: 36, tickFormat: (v) => (campaign.by_decision ? percentTick(v) : number(v, 3)) },
         y: { label: null, domain: rows.map((row) => row.name), tickFormat: fit, tickSize: 0 },
         marks: [
-          Plot.barX(rows, { y: "name", x: ({ group }) => group.harm.mean, fill: "var(--critical)", rx: 2, insetTop: 3, insetBottom: 3 }),
+          Plot.barX(rows, { y: "name", x: ({ group }) => group.harm.mean, fill: "var(--critical)", rx: 2, insetTop: 2.5, insetBottom: 2.5 }),
           Plot.ruleY(rows.filter(({ group }) => group.harm.upper > group.harm.lower),
             { y: "name", x1: ({ group }) => Math.max(0, group.harm.lower), x2: ({ group }) => group.harm.upper, stroke: "currentColor", strokeWidth: 1.5, marker: "tick" }),
           Plot.text(rows, { y: "name", x: ({ group }) => Math.max(group.harm.mean, group.harm.upper), text: ({ group }) => harm(campaign, group.harm.mean), textAnchor: "start", dx: 6, fontVariant: "tabular-nums" }),
@@ -65,11 +68,11 @@ function outcomeFigure(campaign, groups, { title, nameOf, axis }) {
       const names = groups.map(nameOf);
       const { marginLeft, fit } = nameMargin(names, width);
       return plot({
-        width, marginLeft, marginRight: 16, marginTop: 4, marginBottom: 40, height: names.length * 26 + 48,
+        width, marginLeft, marginRight: 16, marginTop: 4, marginBottom: 40, height: names.length * rowHeight(names.length) + 48,
         x: { label: "share of pairs →", domain: [0, 1], ticks: width < 500 ? 3 : 5, labelOffset: 36, tickFormat: "%" },
         y: { label: null, domain: names, tickFormat: fit, tickSize: 0 },
         marks: [
-          Plot.barX(rows, Plot.stackX({ y: "name", x: "share", fill: ({ outcome }) => OUTCOMES.find((o) => o.name === outcome).color, insetTop: 3, insetBottom: 3, insetLeft: 0.5 })),
+          Plot.barX(rows, Plot.stackX({ y: "name", x: "share", fill: ({ outcome }) => OUTCOMES.find((o) => o.name === outcome).color, insetTop: 2.5, insetBottom: 2.5, insetLeft: 0.5 })),
           Plot.tip(rows, Plot.pointer(Plot.stackX({ y: "name", x: "share", title: (d) => `${d.name}\n${d.outcome} ${rate(d.rate)}` }))),
         ],
       });
@@ -93,7 +96,7 @@ function matrixFigure(campaign) {
       const cell = (width - marginLeft - 12) / columns.length;
       const fits = cell > 46;
       return plot({
-        width, marginLeft, marginRight: 12, marginTop: 34, height: names.length * 30 + 60,
+        width, marginLeft, marginRight: 12, marginTop: 34, height: names.length * (rowHeight(names.length) + 4) + 60,
         x: { label: "bit position", axis: "top", domain: columns, tickFormat: (c) => label.get(c), tickSize: 0, padding: 0.06,
              ...(cell < 16 ? { ticks: columns.filter((c) => c % 4 === 0) } : {}) },
         y: { label: null, domain: names, tickFormat: fit, tickSize: 0, padding: 0.08 },

@@ -6,15 +6,21 @@ import { figure } from "./figure.js";
 import { grouped, harm, number, percent, rate } from "./format.js";
 import { term } from "./terms.js";
 
-/** A table and a plot of campaigns; `choose(i)` shows one. */
-export function comparison(campaigns, choose) {
-  const left = (c, bits) => c.residuals.find((r) => r.bits === bits)?.left;
-  const table = h("div.scroll.wide", { tabindex: 0, role: "region", "aria-label": "Networks side by side" }, h("table.data",
-    h("thead", h("tr", ["network", "bits", "golden score", term("harm", "harm per flip"), "critical bits", "harm left after 100 bits", "after 1,000"].map((name, i) => h(i ? "th" : "th.left", { scope: "col" }, name)))),
+/** A table and a plot of campaigns; `space`: what `compare` says of them; `choose(i)` shows one. */
+export function comparison(campaigns, space, choose) {
+  const left = (c, bits) => (!c.exhaustive || c.trials || bits > c.done ? "" : percent(c.residuals.find((r) => r.bits === bits)?.left ?? 0));
+  const isAlike = space.score !== null;
+  const cost = (text) => (text !== "" && Number.isFinite(Number(text)) ? number(Number(text), 6) : text);
+  const table = h("div.scroll.wide", { tabindex: 0, role: "region", "aria-label": "Networks side by side" }, h("table.data", h("caption.hidden", "Networks side by side"),
+    h("thead", h("tr", ["network", "bits", "golden score", term("harm", "harm per flip"), term("critical bit", "critical bits"), "harm left after 100 bits", "after 1,000",
+      ...(isAlike ? [term("bits to protect")] : []), ...space.columns, ...(isAlike ? [term("Pareto front", "Pareto")] : [])].map((name, i) => h(i ? "th" : "th.left", { scope: "col" }, name)))),
     h("tbody", campaigns.map((c, i) => h("tr",
-      h("td.left", h("button.link", { type: "button", onclick: () => choose(i) }, c.name)), h("td", grouped(c.fault_space)), h("td", `${number(c.golden_score)} (${c.score})`),
+      h("th.left", { scope: "row" }, h("button.link", { type: "button", onclick: () => choose(i) }, c.name)), h("td", grouped(c.fault_space)), h("td", `${number(c.golden_score)} (${c.score})`),
       h("td", rate(c.all.harm, (v) => harm(c, v))), h("td", rate(c.all.harmful)),
-      [100, 1000].map((bits) => h("td", left(c, bits) === undefined ? "" : percent(left(c, bits)))))))));
+      [100, 1000].map((bits) => h("td", left(c, bits))),
+      isAlike ? h("td", space.designs[i].protected === null ? "" : grouped(space.designs[i].protected)) : null,
+      space.designs[i].costs.map((text) => h("td", cost(text))),
+      isAlike ? h("td", space.designs[i].pareto ? "on it" : "") : null)))));
   const points = campaigns.map((c) => ({ name: c.name, bits: c.fault_space, share: c.all.harmful.mean, lower: c.all.harmful.lower, upper: c.all.harmful.upper, harmful: c.all.harmful.mean * c.fault_space }));
   const least = Math.min(...points.map((d) => d.bits)), most = Math.max(...points.map((d) => d.bits)), many = most / least > 12;
   const sizes = figure({

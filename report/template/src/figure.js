@@ -45,7 +45,7 @@ export function dataTable(rows, caption) {
 export function figure({ title, says, draw, rows, label, wide = false }) {
   const picture = h("div.plot", { role: "img", "aria-label": label ?? title });
   const buttons = h("div.buttons");
-  const element = h(`figure${wide ? ".wide" : ""}`, h("figcaption", h("h3", title), says && h("p", says)), picture, buttons);
+  const element = h(`figure${wide ? ".wide" : ""}`, { "aria-label": title }, h("figcaption", h("h3", title), says && h("p", says)), picture, buttons);
   let drawn = 0;
   const redraw = () => {
     const width = Math.floor(picture.clientWidth);

@@ -48,7 +48,7 @@ export class HeatMap {
       h("datalist", { id: "layers" }, names.map((name) => h("option", { value: `${name} ` }))), this.search, h("button", { type: "submit" }, "Find"));
     const zoom = (factor) => () => this.zoom(factor, (this.from + this.to) / 2);
     const button = (text, label, onclick) => h("button", { type: "button", "aria-label": text.length === 1 ? label : undefined, title: label, onclick }, text);
-    this.element = h("figure.wide.heat",
+    this.element = h("figure.wide.heat", { "aria-label": "Heat map of every word and bit" },
       h("figcaption", h("p",
         `${grouped(this.count)} ${faults.campaign.exhaustive ? "words" : "struck words"} in the model's order, ${grouped(faults.rows)} bits; the colour is the `, term("harm"), ". Where words are narrower than a pixel, the worst of them shows."), h("p", "Drag to pan; double-click, or Ctrl and the wheel, to zoom; arrow keys move from cell to cell.")),
       h("div.toolbar", form, h("div.buttons", button("−", "Zoom out", zoom(2)), button("+", "Zoom in", zoom(0.5)), button("All", "Show all words", () => this.show(0, this.count)))),
@@ -60,7 +60,7 @@ export class HeatMap {
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
-  setTheme() { this.ramp.setTheme(); this.drawLegend(); this.drawNow(); }
+  setTheme() { this.whole = null; this.ramp.setTheme(); this.drawLegend(); this.drawNow(); }
 
   drawLegend() {
     const { least, most } = this.ramp;
@@ -189,13 +189,8 @@ export class HeatMap {
   }
 
   find(text) {
-    const words = text.trim().split(/[\s,;:]+/).filter(Boolean);
-    const numbers = words.filter((w) => /^(b|bit)?\d+$/i.test(w)).map((w) => Number(w.replace(/\D/g, "")));
-    const name = words.find((w) => !/^(b|bit)?\d+$/i.test(w) && !/^bit$/i.test(w));
-    const segment = this.segments.find(({ target }) => {
-      const { layer, tensor } = this.campaign.targets[target];
-      return !name || layer === name || tensor === name;
-    }) ?? this.segments.find(({ target }) => this.campaign.targets[target].tensor.toLowerCase().includes((name ?? "").toLowerCase()));
+    const { segment, rest, name } = this.named(text.trim());
+    const numbers = (rest.match(/\d+/g) ?? []).map(Number);
     if (!segment) return this.say(`No layer is called “${name}”.`);
     if (!numbers.length) { this.show(segment.from, segment.to); return this.say(`${this.campaign.targets[segment.target].layer}: ${grouped(segment.to - segment.from)} words.`); }
     const bit = numbers[1] ?? this.campaign.targets[segment.target].width - 1;
@@ -206,6 +201,21 @@ export class HeatMap {
       return this.select(w, Math.min(bit, this.faults.width - 1));
     }
     return this.say(`Index ${numbers[0]} of ${this.campaign.targets[segment.target].layer} was not struck, or does not exist.`);
+  }
+
+  /** The run of words that a search begins with the layer or tensor of, the longest name first: names may hold blanks and digits.
+   *  Else one whose tensor has the first word in it. */
+  named(text) {
+    const names = this.segments.flatMap((segment) => {
+      const { layer, tensor } = this.campaign.targets[segment.target];
+      return [layer, tensor].map((name) => ({ segment, name }));
+    });
+    const begins = ({ name }) => text.startsWith(name) && !/[^\s,;:]/.test(text.charAt(name.length));
+    const whole = names.filter(begins).sort((a, b) => b.name.length - a.name.length)[0];
+    if (whole) return { ...whole, rest: text.slice(whole.name.length) };
+    const [, name, rest] = /^((?!(?:b|bit)?\d+(?:[\s,;:]|$))[^\s,;:]*)(.*)$/is.exec(text) ?? ["", "", "", text];
+    if (!name) return { segment: this.segments[0], name, rest: text };
+    return { segment: this.segments.find(({ target }) => this.campaign.targets[target].tensor.toLowerCase().includes(name.toLowerCase())), name, rest };
   }
 
   say(text) { this.detail.textContent = text; announce(text); }
@@ -272,7 +282,7 @@ export class HeatMap {
     if (pixels >= 6) {
       for (let w = Math.ceil(this.from); w < this.to; ++w) this.context.fillRect(Math.round((w - this.from) * pixels * scale), 0, 1, this.canvas.height);
     }
-    this.context.fillStyle = getComputedStyle(document.body).color;
+    this.context.fillStyle = getComputedStyle(document.body).getPropertyValue(this.segments.length > 8 ? "--line" : "--ink");
     for (const { from } of this.segments) if (from > this.from && from < this.to) this.context.fillRect(Math.round((from - this.from) * pixels * scale), 0, Math.max(1, scale), this.canvas.height);
     this.drawStrip(pixels);
     this.drawOverview();
@@ -288,8 +298,15 @@ export class HeatMap {
   }
 
   drawOverview() {
-    const context = this.paint(this.overview, 0, this.count, 18, true);
-    if (!context) return;
+    const measured = this.overview.clientWidth * (devicePixelRatio || 1);
+    if (!measured) return;
+    if (this.whole?.measured !== measured) {  // All words: painted once for a width and a theme.
+      this.paint(this.overview, 0, this.count, 18, true);
+      this.whole = Object.assign(document.createElement("canvas"), { width: this.overview.width, height: this.overview.height, measured });
+      this.whole.getContext("2d").drawImage(this.overview, 0, 0);
+    }
+    const context = this.overview.getContext("2d");
+    context.drawImage(this.whole, 0, 0);
     const { width, height } = this.overview, x0 = (this.from / this.count) * width, x1 = (this.to / this.count) * width;
     context.strokeStyle = getComputedStyle(document.body).color;
     context.lineWidth = 2 * (devicePixelRatio || 1);

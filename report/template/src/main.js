@@ -5,7 +5,8 @@ import { announce, h } from "./dom.js";
 import { Faults } from "./faults.js";
 import { grouped, harm, layerName, percent, positionName, rate } from "./format.js";
 import { HeatMap } from "./heatmap.js";
-import { protection } from "./protect.js";
+import { planFigures } from "./plans.js";
+import { bestCurve, protection } from "./protect.js";
 import { rankings } from "./rankings.js";
 import { slices } from "./slices.js";
 import { glossary, term, watchTerms } from "./terms.js";
@@ -16,7 +17,7 @@ import { WorstTable } from "./worst.js";
 const report = JSON.parse(document.getElementById("report").textContent);
 const { campaigns } = report;
 const faultsOf = new Map();
-let heatMap = null;
+let heatMap = null, worstTable = null;
 
 function section(id, title, ...content) {
   return h("section", { id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title), h("div.grid", content));
@@ -31,7 +32,7 @@ const certainty = (campaign) => (campaign.exhaustive ? "exact: every fault was r
 
 function tiles(campaign) {
   const { all } = campaign, show = (v) => harm(campaign, v);
-  const between = (r, f) => certainty(campaign) ?? [term("interval", "95%"), ` ${f(r.lower)} to ${f(r.upper)}`];
+  const between = (r, f) => certainty(campaign) ?? [term("interval", `${Math.round(100 * campaign.confidence)}%`), ` ${f(r.lower)} to ${f(r.upper)}`];
   const result = [
     tile([term("harm"), " per flip"], show(all.harm.mean), between(all.harm, show)),
     tile(campaign.trials ? "trials that do harm" : term("critical bit", "critical bits"), percent(all.harmful.mean), campaign.exhaustive ? `${grouped(all.harmful.mean * all.faults)} of ${grouped(all.faults)}, exact` : between(all.harmful, percent)),
@@ -41,6 +42,10 @@ function tiles(campaign) {
   const layer = worst(campaign.layers), position = worst(campaign.positions);
   result.push(tile("most critical layer", layerName(layer), `${rate(layer.harm, show)} per flip, ${percent(layer.harm_share)} of all harm`),
               tile("most critical position", positionName(position), `${rate(position.harm, show)} per flip, ${percent(position.harm_share)} of all harm`));
+  const hundred = campaign.residuals.find(({ bits }) => bits === 100);
+  if (hundred) {
+    result.push(tile("harm left without the 100 worst bits", percent(hundred.left), [campaign.exhaustive ? "" : "of the harm that was seen; ", h("a", { href: "#worst" }, "which they are"), ", ", h("a", { href: "#protect" }, "what others leave")]));
+  }
   return h("div.tiles", result);
 }
 
@@ -56,7 +61,7 @@ async function sections(campaign, number) {
   if (number === 0 && report.vulnerability) result.push(section("vulnerability", "Vulnerability factors", vulnerability(report.vulnerability)));
   const { pictures, scores } = report.slices;
   if (number === 0 && pictures.length + scores.length) result.push(section("slices", "Slices", slices(report.slices, campaign)));
-  if (campaign.work && campaign.work.whole < campaign.work.pairs) result.push(section("work", "How the time was saved", workFigure(campaign.work)));
+  if (campaign.work) result.push(section("work", "How the time was saved", workFigure(campaign.work, campaign)));
   result.push(section("run", "What was run", factTable(campaign)), section("words", "Words", glossary()));
   return { result, number };
 }
@@ -81,7 +86,7 @@ function header(main, choose) {
   return tabs;
 }
 
-const about = (c) => `${grouped(c.done)} ${c.trials ? "trials" : "faults"} in ${grouped(c.fault_space)} stored bits, ${c.exhaustive ? "every one" : c.done < c.faults ? `of ${grouped(c.faults)} planned` : "selected"}, on ${grouped(c.samples)} samples`;
+const about = (c) => `${grouped(c.done)} ${c.trials ? "trials on" : c.exhaustive ? "faults, every one in" : "faults, a selection of"} ${grouped(c.fault_space)} stored bits${c.done < c.faults ? ` (at most ${grouped(c.faults)} are planned)` : ""}, on ${grouped(c.samples)} samples`;
 
 async function show(number, tabs) {
   const campaign = campaigns[number], main = document.getElementById("main");
@@ -90,17 +95,19 @@ async function show(number, tabs) {
   document.querySelector(".meta").textContent = about(campaign);
   const { result } = await sections(campaign, number);
   main.replaceChildren(...result);
-  if (campaigns.length > 1) main.querySelector("#answer").after(section("compare", "Networks side by side", comparison(campaigns, (i) => show(i, tabs))));
-  heatMap = null;
+  if (campaigns.length > 1) main.querySelector("#answer").after(section("compare", "Networks side by side", comparison(campaigns, report.design_space, (i) => show(i, tabs))));
+  heatMap = worstTable = null;
   if (!campaign.trials) {
     if (!faultsOf.has(number)) faultsOf.set(number, await Faults.of(campaign, number));
     const faults = faultsOf.get(number);
     heatMap = new HeatMap(campaign, faults);
     const place = main.querySelector("#where"), detailed = [section("map", "Every word, every bit", heatMap.element)];
     if (faults.worst.length) {
-      detailed.push(section("worst", "Most critical bits", new WorstTable(campaign, faults, (row) => heatMap.go(row)).element));
+      worstTable = new WorstTable(campaign, faults, (row) => heatMap.go(row));
+      detailed.push(section("worst", "Most critical bits", worstTable.element));
       detailed.push(section("protect", "What to protect first", protection(campaign, faults, report.protection_cost)));
     }
+    if (number === 0 && report.plans.length) detailed.push(section("plans", "Plans of protection", planFigures(report.plans, campaign, bestCurve(faults), report.protection_cost)));
     place.after(...detailed);
   }
   document.querySelector(".nav").replaceChildren(navigation(main));
@@ -110,6 +117,7 @@ async function show(number, tabs) {
 
 const tabs = header(document.getElementById("main"), (i) => show(i, tabs));
 watchTerms();
+addEventListener("beforeprint", () => { if (worstTable?.shown < 100) worstTable.grow(); });
 matchMedia("print").addEventListener("change", () => heatMap?.setTheme());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => heatMap?.setTheme());
 document.getElementById("bottom").prepend(h("p", `Written by flipscope ${report.flipscope}. Rates are means over faults, on these samples.`));

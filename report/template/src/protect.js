@@ -15,17 +15,23 @@ function leftAfter(faults) {
   return left;
 }
 
+/** Protecting the worst bits first, at some of their numbers: [{bits, left}]. */
+export function bestCurve(faults) {
+  const left = leftAfter(faults), most = faults.worst.length, points = [];
+  for (let bits = 1; bits < most; bits = Math.max(bits + 1, Math.floor(bits * 1.03))) points.push({ bits, left: left[bits] });
+  if (most) points.push({ bits: most, left: left[most] });
+  return points;
+}
+
 /** `registers`: area that protecting a bit adds, to begin with. */
 export function protection(campaign, faults, registers) {
   const left = leftAfter(faults), most = faults.worst.length;
   let chosen = Math.min(100, most);
-  const points = [];
-  for (let bits = 1; bits <= most; bits = Math.max(bits + 1, Math.floor(bits * 1.03))) points.push({ bits, left: left[bits] });
-  points.push({ bits: most, left: left[most] });
+  const points = bestCurve(faults);
 
   const cost = h("input", { type: "number", min: 0, step: 0.1, value: registers, "aria-label": "Area that protecting a bit adds, in registers" });
   const area = (bits) => (bits * Math.max(0, Number(cost.value) || 0)) / campaign.fault_space;
-  const sentence = h("p.answer", { role: "status" });
+  const sentence = h("p.answer", { role: "status", "aria-live": "polite" });
   const amount = h("input", { type: "number", min: 1, max: most, value: chosen, "aria-label": "Bits to protect" });
   const steps = 400, bitsAt = (step) => Math.max(1, Math.round(most ** (step / steps)));
   const slider = h("input", { type: "range", min: 0, max: steps, value: Math.round((steps * Math.log(chosen)) / Math.log(Math.max(2, most))), "aria-label": "Bits to protect, logarithmic" });
@@ -66,7 +72,7 @@ export function protection(campaign, faults, registers) {
         x: { label: "protected bits →", ticks: 4, grid: true, tickFormat: (d) => (Number.isInteger(d) ? grouped(d) : "") }, y: { label: null, domain: rows.map((d) => d.layer), tickFormat: fit, tickSize: 0 },
         marks: [
           Plot.barX(rows, { x: "bits", y: "layer", fill: "var(--accent)", rx: 2, insetTop: 3, insetBottom: 3, title: (d) => `${d.layer}: ${grouped(d.bits)} bits, ${percent(d.harm)} of all harm` }),
-          Plot.text(rows, { x: "bits", y: "layer", textAnchor: "start", dx: 6, text: (d) => (width < 480 ? `${grouped(d.bits)} · ${percent(d.harm)}` : `${grouped(d.bits)} (−${percent(d.harm)} harm)`) }),
+          Plot.text(rows, { x: "bits", y: "layer", textAnchor: "start", dx: 6, text: (d) => (width < 480 || !d.harm ? `${grouped(d.bits)} · ${percent(d.harm)}` : `${grouped(d.bits)} (−${percent(d.harm)} harm)`) }),
           Plot.ruleX([0]),
         ],
       });
@@ -78,7 +84,7 @@ export function protection(campaign, faults, registers) {
     if (from !== amount) amount.value = chosen;
     if (from !== slider) slider.value = Math.round((steps * Math.log(chosen)) / Math.log(Math.max(2, most)));
     slider.setAttribute("aria-valuetext", `${grouped(chosen)} bits, ${percent(left[chosen])} of the harm left`);
-    sentence.replaceChildren("Protecting the ", h("b", grouped(chosen)), ` worst bits (${percent(chosen / faults.rows)} of those ${campaign.exhaustive ? "in the fault space" : "run"}) leaves `, h("b", percent(left[chosen])), ` of ${campaign.exhaustive ? "the harm" : "the harm of the faults that were run"}, and adds `, h("b", percent(area(chosen))), " to the ", term("area"), " of the registers.");
+    sentence.replaceChildren("Protecting the ", h("b", grouped(chosen)), campaign.exhaustive ? ` worst bits (${percent(chosen / faults.rows)} of the fault space) leaves ` : ` worst of the ${grouped(faults.rows)} bits that were run leaves `, h("b", percent(left[chosen])), campaign.exhaustive ? " of the harm, and adds " : " of their harm (what the bits that were not run do is not known), and adds ", h("b", percent(area(chosen))), " to the ", term("area"), " of the registers.");
     curve.redraw();
     where.redraw();
   };

@@ -34,6 +34,7 @@ export function rankings(campaign) {
   });
   const key = h("ul.key", names.map((name) => {
     const line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    line.setAttribute("aria-hidden", "true");
     line.setAttribute("width", 34);
     line.setAttribute("height", 10);
     line.innerHTML = `<line x1="0" x2="34" y1="5" y2="5" stroke-width="2.5" style="stroke:${color(name)};stroke-dasharray:${dash(name)}"/>`;
@@ -64,9 +65,9 @@ export function rankings(campaign) {
   const judged = campaign.rankings.filter((r) => r.spearman !== undefined);
   const marks = (r) => PERCENTS.map((p) => r.top.find((reach) => reach.percent === p));
   const flips = (reach) => (reach.flips === null ? "never" : grouped(reach.flips));
-  const table = h("div.scroll.wide", { tabindex: 0, role: "region", "aria-label": "Rankings judged" }, h("table.data",
-    h("thead", h("tr", h("th.left", "ranking"), h("th", term("Spearman's ρ")), h("th", term("found on average", "area")), ...PERCENTS.map((p) => h("th", `flips for the top ${p}%`)), h("th", "for 90% of sensitive bits"))),
-    h("tbody", judged.map((r) => h("tr", h("td.left", r.name), h("td", r.spearman === null ? "" : r.spearman.toFixed(3)), h("td", r.area.toFixed(4)),
+  const table = h("div.scroll.wide", { tabindex: 0, role: "region", "aria-label": "Rankings judged" }, h("table.data", h("caption.hidden", "Rankings judged by the campaign"),
+    h("thead", h("tr", ["ranking", term("Spearman's ρ"), term("found on average", "area"), ...PERCENTS.map((p) => `flips for the top ${p}%`), "for 90% of sensitive bits"].map((name, i) => h(i ? "th" : "th.left", { scope: "col" }, name)))),
+    h("tbody", judged.map((r) => h("tr", h("th.left", { scope: "row" }, r.name), h("td", r.spearman === null ? "" : r.spearman.toFixed(3)), h("td", r.area.toFixed(4)),
       marks(r).map((reach) => h("td", flips(reach))), h("td", flips({ flips: r.flips_to_90_percent_of_sensitive })))))));
   return [curves, tops.length ? topCurves : null, judged.length ? table : null];
 }

@@ -12,6 +12,7 @@ const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "cross", "wy
 function picture(pictures) {
   let chosen = pictures[0], fault = null;
   const points = () => chosen.x.map((x, i) => ({ x, y: chosen.y[i], kind: chosen.kind[i], class: chosen.class[i], fault: chosen.fault[i] }));
+  const name = (f) => chosen.names[f] ?? `fault ${f}`;
   const faults = () => [...new Set(chosen.fault.filter((f) => f >= 0))];
   fault = faults()[0];
   const made = figure({
@@ -22,7 +23,7 @@ function picture(pictures) {
       const faulty = all.filter((p) => p.kind === "faulty" && p.fault === fault);
       const look = { x: "x", y: "y", stroke: (p) => COLORS[p.class % 7], symbol: (p) => SYMBOLS[p.class % 7] };
       const panel = (data, fx) => data.map((p) => ({ ...p, fx }));
-      const panels = ["expected", `under fault ${fault}`];
+      const panels = ["expected", `under ${name(fault)}`];
       return plot({
         width, height: width < 600 ? width * 1.5 : Math.min(460, width * 0.44), marginLeft: 42, marginRight: width < 600 ? 104 : 20, marginBottom: 38, marginTop: 26, grid: true,
         x: { label: `first axis (both show ${percent(chosen.variance_shown)} of the variance) →`, ticks: 5, labelOffset: 34 }, y: { label: "↑ second axis", ticks: 5 },
@@ -37,7 +38,7 @@ function picture(pictures) {
     rows: () => points().map((p) => ({ slice: chosen.slice, ...p })),
   });
   const pickFault = h("select", { "aria-label": "Fault", onchange: () => { fault = Number(pickFault.value); made.redraw(); } });
-  const list = () => { pickFault.replaceChildren(...faults().map((f) => h("option", { value: f }, `${f}`))); fault = faults()[0]; };
+  const list = () => { pickFault.replaceChildren(...faults().map((f) => h("option", { value: f }, name(f)))); fault = faults()[0]; };
   const pickSlice = h("select", { "aria-label": "Slice", onchange: () => { chosen = pictures[Number(pickSlice.value)]; list(); made.redraw(); } }, pictures.map((p, i) => h("option", { value: i }, p.slice)));
   list();
   made.querySelector("figcaption").append(h("p.pick", h("label", "Slice ", pickSlice), h("label", "Fault ", pickFault)));

@@ -3,7 +3,8 @@ import * as Plot from "@observablehq/plot";
 import { plot } from "./charts.js";
 import { h } from "./dom.js";
 import { figure } from "./figure.js";
-import { grouped, percent } from "./format.js";
+import { grouped, number, percent } from "./format.js";
+import { term } from "./terms.js";
 
 const MECHANISMS = [
   { key: "unchanged", name: "difference died out", color: "var(--masked)", says: "the golden codes at the network's narrowest point came out again: nothing more to run" },
@@ -12,12 +13,14 @@ const MECHANISMS = [
   { key: "whole", name: "run from the fault to the output", color: "var(--critical)", says: "what the fault reaches was run to the end" },
 ];
 
-export function workFigure(work) {
+const time = (seconds) => (seconds < 120 ? `${number(seconds, 3)} s` : seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${number(seconds / 3600, 3)} h`);
+
+export function workFigure(work, campaign) {
   const total = work.pairs;
   const rows = MECHANISMS.filter(({ key }) => work[key] > 0).map((m) => ({ ...m, pairs: work[m.key], share: work[m.key] / total }));
   return figure({
     title: "How each pair of a fault and a sample was settled", wide: true,
-    says: `${grouped(total)} pairs. Nothing before the fault is ever run again.`,
+    says: [`${grouped(total)} pairs of a fault and a sample in ${time(work.seconds)}: ${number((1e6 * work.seconds) / total, 3)} µs each. Nothing before the fault is ever run again, and a difference that dies out is followed no further: ${percent(campaign.all.masked.mean)} of pairs are `, term("masked"), "."],
     label: rows.map((d) => `${d.name}: ${percent(d.share)}`).join("; "),
     draw: (width) => plot({
       width, height: rows.length * 34 + 46, marginLeft: width < 520 ? 118 : 220, marginRight: 56, marginBottom: 34,
@@ -31,5 +34,5 @@ export function workFigure(work) {
 }
 
 export function factTable(campaign) {
-  return h("table.facts", h("tbody", campaign.facts.map(([name, value]) => h("tr", h("th", { scope: "row" }, name), h("td", value)))));
+  return h("table.facts", { "aria-label": "What was run" }, h("tbody", campaign.facts.map(([name, value]) => h("tr", h("th", { scope: "row" }, name), h("td", value)))));
 }

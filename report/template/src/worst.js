@@ -3,7 +3,7 @@ import { copy, csv, download, h } from "./dom.js";
 import { coordinates, grouped, harm, number } from "./format.js";
 import { term } from "./terms.js";
 
-const PAGE = 25;
+const PAGE = 25, HUNDRED = 100;
 
 export class WorstTable {
   /** `go(row)` shows a row in the heat map. */
@@ -13,7 +13,7 @@ export class WorstTable {
     faults.worst.forEach((row, i) => { this.rank[row] = i + 1; });
     this.columns = [
       { key: "rank", name: "#", value: (r) => this.rank[r], text: (r) => grouped(this.rank[r]) },
-      { key: "layer", name: "layer", left: true, value: (r) => faults.target[r], text: (r) => faults.targetOf(r).layer },
+      { key: "layer", name: "layer", left: true, value: (r) => faults.target[r], text: (r) => faults.targetOf(r).layer, title: (r) => faults.targetOf(r).tensor },
       { key: "index", name: term("index"), value: (r) => faults.index[r], text: (r) => grouped(faults.index[r]), title: (r) => coordinates(faults.targetOf(r).shape, faults.index[r]) },
       { key: "bit", name: term("bit"), value: (r) => faults.bit[r], text: (r) => `${faults.bit[r]}${faults.fromMsb(r) === 0 ? " (MSB)" : ""}` },
       { key: "harm", name: term("harm"), value: (r) => faults.harm[r], text: (r) => harm(campaign, faults.harm[r]), bar: (r) => faults.harm[r] / faults.harm[faults.worst[0]] },
@@ -35,20 +35,20 @@ export class WorstTable {
     this.count = h("p.note", { role: "status" });
     this.head = h("tr");
     this.body = h("tbody");
-    this.more = h("button", { type: "button", onclick: () => { this.shown += 4 * PAGE; this.draw(); } }, "Show more");
+    this.more = h("button", { type: "button", onclick: () => this.grow() });
     const list = () => this.faults.list(this.rows.slice(0, Math.max(1, Number(this.amount.value) || 0)));
     const copyButton = h("button", { type: "button", onclick: async () => {
       const done = await copy(list(), "Fault list");
       copyButton.textContent = done ? "Copied" : "Not allowed here";
       setTimeout(() => { copyButton.textContent = "Copy as fault list"; }, 1500);
     } }, "Copy as fault list");
-    this.element = h("figure.wide.worst",
+    this.element = h("figure.wide.worst", { "aria-label": "Table of the most critical bits" },
       h("figcaption", h("p", "Every ", term("critical bit"), ", the most ", term("harm", "harmful"), " first. A row leads to its cell in the heat map.")),
       h("div.toolbar", h("div.filters", this.layer, this.bit),
         h("div.buttons", h("label", "First ", this.amount), copyButton,
           h("button", { type: "button", onclick: () => download("worst-bits.csv", "text/csv", list()) }, "Fault list"),
           h("button", { type: "button", onclick: () => download("worst-bits-table.csv", "text/csv", csv(this.records())) }, "CSV"))),
-      h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Most critical bits" }, h("table.bits-table", h("thead", this.head), this.body)),
+      h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Most critical bits" }, h("table.bits-table", h("caption.hidden", "Critical bits"), h("thead", this.head), this.body)),
       this.count, this.more);
     this.head.append(...this.columns.map((column) => {
       const button = h("button", { type: "button", onclick: () => this.sortBy(column.key) }, column.name, h("span.arrow", { "aria-hidden": "true" }));
@@ -56,6 +56,12 @@ export class WorstTable {
       return column.header;
     }));
     this.filter();
+  }
+
+  /** The first hundred, then hundreds more. */
+  grow() {
+    this.shown = this.shown < HUNDRED ? HUNDRED : this.shown + HUNDRED;
+    this.draw();
   }
 
   sortBy(key) {
@@ -94,6 +100,7 @@ export class WorstTable {
       return h("tr", cells);
     }));
     this.count.textContent = `${grouped(Math.min(this.shown, this.rows.length))} of ${grouped(this.rows.length)} critical bits shown.`;
+    this.more.textContent = this.shown < HUNDRED ? "Show the first 100" : "Show 100 more";
     this.more.hidden = this.shown >= this.rows.length;
   }
 

@@ -1,16 +1,17 @@
 // Tests of the page in headless Chromium, on reports that the program writes:
-//   node test/page_test.mjs PROGRAM [FOLDER FOR SCREENSHOTS]
+//   node test/page_test.mjs PROGRAM [FOLDER FOR SCREENSHOTS [STORE…]]
+// Reports of further stores are rendered and timed too.
 // CHROMIUM names the browser where it is not /usr/bin/chromium. With FLIPSCOPE_DATA it also reports on
 // the public networks.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import puppeteer from "puppeteer-core";
 
-const [program, pictures] = process.argv.slice(2);
+const [program, pictures, ...stores] = process.argv.slice(2);
 const data = process.env.FLIPSCOPE_DATA;
 const examples = resolve(dirname(fileURLToPath(import.meta.url)), "../../../examples");
 const browserPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -41,9 +42,14 @@ function makeReports() {
   for (const metric of ["msb", "random"]) flipscope("rank", ...CLASSIFIER, "--metric", metric, "--out", at(`${metric}.csv`), "--quiet");
   flipscope("evaluate", at("classifier.db"), "--against", "binfi", "--out", at("curves.csv"), "--out-top", at("tops.csv"), "--quiet");
   writeAnalyses();
+  flipscope("protect", at("classifier.db"), "--budget", "area:3%", "--out", at("plan.csv"), "--quiet");
+  writeFileSync(at("costs.csv"), "store,latency,note\nclassifier,2.5,fast\nautoencoder,3,\ntrials,1,\n");
+  flipscope("inject", ...CLASSIFIER.slice(0, 5), "--first", "50", "--bits", "4-5", "--store", at("unlabelled.db"), "--quiet");
+  flipscope("inject", ...CLASSIFIER.slice(0, 5), "--first", "1", "--bits", "0", "--layers", "dense", "--select", "random:5", "--store", at("harmless.db"), "--quiet");
+  flipscope("report", at("unlabelled.db"), at("classifier.db"), at("harmless.db"), "--out", at("alike.html"));
   flipscope("report", at("classifier.db"), at("autoencoder.db"), at("trials.db"), "--ranking", ["msb", "random", "curves", "tops"].map((name) => at(`${name}.csv`)).join(","),
-            "--vulnerability", at("vulnerability"), "--slice", `${at("scores.csv")},${at("scatter.csv")}`, "--out", at("examples.html"));
-  const reports = ["examples.html"];
+            "--vulnerability", at("vulnerability"), "--slice", `${at("scores.csv")},${at("scatter.csv")}`, "--plan", at("plan.csv"), "--costs", at("costs.csv"), "--out", at("examples.html"));
+  const reports = ["examples.html", "alike.html"];
   if (data) {
     const cifar = join(data, "cifar10/test_batch_first1017.bin");
     const networks = {
@@ -55,6 +61,12 @@ function makeReports() {
       flipscope("report", at(`${name}.db`), "--out", at(`${name}.html`));
       reports.push(`${name}.html`);
     }
+  }
+  for (const store of stores) {
+    const name = `${basename(store, ".db")}.html`, start = Date.now();
+    flipscope("report", resolve(store), "--out", at(name));
+    console.log(`  ${name} written in ${((Date.now() - start) / 1e3).toFixed(2)} s`);
+    reports.push(name);
   }
   return reports;
 }
@@ -91,6 +103,25 @@ const click = (page, scope, name) => page.evaluate((scope, name) => {
   button.click();
 }, scope, name);
 
+/** Median time of drawing the heat map while it zooms in and out. */
+const frameTime = (page) => page.evaluate(async () => {
+  const canvas = document.querySelector("#map canvas"), times = [];
+  canvas.focus();
+  for (let step = 0; step < 30; ++step) {
+    const key = step < 15 ? "+" : "-";
+    canvas.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    await new Promise((next) => requestAnimationFrame((begin) => { setTimeout(() => { times.push(performance.now() - begin); next(); }); }));
+  }
+  return times.sort((a, b) => a - b)[15];
+});
+
+/** OKLab of sRGB bytes (Ottosson 2020). */
+function oklab(rgb) {
+  const [r, g, b] = rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  const [l, m, s] = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]].map(([x, y, z]) => Math.cbrt(x * r + y * g + z * b));
+  return [[0.2104542553, 0.793617785, -0.0040720468], [1.9779984951, -2.428592205, 0.4505937099], [0.0259040371, 0.7827717662, -0.808675766]].map(([x, y, z]) => x * l + y * m + z * s);
+}
+
 const tests = {
   async "the answer is the one of --format json"() {
     const truth = JSON.parse(flipscope("report", at("classifier.db"), "--format", "json")).campaigns[0];
@@ -101,6 +132,21 @@ const tests = {
     assert.equal(Number.parseFloat(tiles[1]), Number((100 * truth.all.harmful.mean).toFixed(1)));
     const worst = truth.layers.reduce((a, b) => (b.harm.lower > a.harm.lower ? b : a));
     assert.equal(tiles[2], worst.layer);
+    await page.finish();
+  },
+
+  async "the first screen answers, and the hundred worst bits are two clicks away"() {
+    const page = await open("examples.html");
+    const { answer: [, where, protection] } = JSON.parse(flipscope("report", at("classifier.db"), "--format", "json")).campaigns[0];
+    assert.match(where, /% of bits are critical .* the most critical layer is conv1/);
+    assert.match(protection, /100 worst bits leaves [\d.]+% of the harm/);
+    const below = await page.$$eval("#answer .answer, .tile", (all) => Math.max(...all.map((e) => e.getBoundingClientRect().bottom)));
+    assert.ok(below <= 900, `the answer ends at ${below}`);
+    await page.click(".tile a[href='#worst']");
+    assert.ok(await page.$eval("#worst", (section) => Math.abs(section.getBoundingClientRect().top) < 60));
+    await click(page, "#worst", "Show the first 100");
+    assert.equal(await page.$$eval("#worst tbody tr", (all) => all.length), 100);
+    assert.equal(await page.$eval("#worst input[type=number]", (input) => input.value), "100");
     await page.finish();
   },
 
@@ -224,7 +270,7 @@ const tests = {
     assert.match(await page.$eval("#vulnerability .plot", (plot) => plot.getAttribute("aria-label")), /conv1 3\.00% \(1\.00% to 5\.00%\); conv2 1\.00%; MVF 2\.00%/);
     await page.select("#vulnerability select", "1");
     await click(page, "#vulnerability figure:last-of-type", "CSV");
-    assert.equal(await offered(page), "error,value,faults,vulnerable\n−2^0,-1,3,0\n−2^−1,-0.5,3,0\n+2^−1,0.5,1,0\n+2^0,1,2,0\n");
+    assert.equal(await offered(page), "error,value,faults,vulnerable\n-2^0,-1,3,0\n-2^-1,-0.5,3,0\n+2^-1,0.5,1,0\n+2^0,1,2,0\n");
     assert.match(await text(page, "#slices"), /ρ.* 1 over 399 faults/);
     assert.equal(await page.$$eval("#slices option", (all) => all.length), 2);
     await page.finish();
@@ -261,6 +307,125 @@ const tests = {
     await narrow.finish();
   },
 
+  async "plans and networks side by side"() {
+    const page = await open("examples.html");
+    const [plan] = JSON.parse(flipscope("report", at("classifier.db"), "--plan", at("plan.csv"), "--format", "json")).plans;
+    const cells = await page.$$eval("#plans tbody tr > *", (all) => all.map((c) => c.textContent));
+    assert.deepEqual(cells.slice(0, 2), ["plan", String(plan.bits)]);
+    assert.equal(Number.parseFloat(cells[3]), Number((100 * plan.left).toFixed(1)));
+    await click(page, "#plans figure:last-of-type", "CSV");
+    assert.equal(await offered(page), `plan,layer,bits,harm_share\n${plan.layers.map((l) => `plan,${l.layer},${l.bits},${l.harm_share}`).join("\n")}\n`);
+    assert.deepEqual(await page.$$eval("#compare thead th", (all) => all.slice(-2).map((th) => th.textContent)), ["latency", "note"]);
+    assert.deepEqual(await page.$$eval("#compare tbody tr:first-child td", (all) => all.slice(-2).map((td) => td.textContent)), ["2.5", "fast"]);
+    await page.finish();
+    const alike = await open("alike.html");
+    assert.match(await text(alike, "#compare thead"), /bits to protect.*Pareto/);
+    await alike.evaluate(() => [...document.querySelectorAll(".tabs button")][2].click());
+    await alike.waitForSelector("html[data-ready='2']");
+    assert.match(await text(alike, "#answer"), /No fault that was run does any harm/);
+    assert.equal(await alike.$("#protect"), null);
+    assert.ok(await alike.$("#map canvas"));
+    await alike.finish();
+  },
+
+  async "names are shown as they are, whatever is in them"() {
+    const odd = [`</script><img src=x onerror="document.title='broken'">`, "слой 5 层 b1", "a\u202e,\"b'\n<!--"];
+    const names = new Map([["conv1", odd[0]], ["conv2", odd[1]], ["dense", odd[2]]]);
+    const page = readFileSync(at("examples.html"), "utf8").replace(/(id="report">)(.*?)(<\/script>)/s, (_, begin, json, end) => {
+      const renamed = JSON.parse(json, (key, value) => (key === "layer" ? names.get(value) ?? value : value));
+      return begin + JSON.stringify(renamed).replace(/</g, "\\u003c") + end;
+    });
+    writeFileSync(at("odd.html"), page);
+    const shown = await open("odd.html");
+    assert.equal(await shown.$("img"), null);
+    assert.doesNotMatch(await shown.title(), /broken/);
+    assert.equal(await shown.$eval("#worst option:nth-child(2)", (option) => option.value), odd[0]);
+    await shown.$eval("#map input", (input, name) => { input.value = `${name} 400 3`; }, odd[1]);
+    await click(shown, "#map", "Find");
+    assert.match(await text(shown, "#map .detail"), /index 400, bit 3/);
+    await click(shown, "#map", "SVG");
+    const wrong = await shown.evaluate((svg) => new DOMParser().parseFromString(svg, "image/svg+xml").querySelector("parsererror")?.textContent, await offered(shown));
+    assert.equal(wrong, undefined);
+    await shown.finish();
+  },
+
+  async "screen readers find landmarks, names, headers and news"() {
+    const page = await open("examples.html");
+    const session = await page.createCDPSession();
+    const { nodes } = await session.send("Accessibility.getFullAXTree");
+    const seen = nodes.filter((node) => !node.ignored);
+    const of = (role) => seen.filter((node) => node.role?.value === role);
+    for (const role of ["banner", "navigation", "main", "contentinfo"]) assert.equal(of(role).length, 1, role);
+    assert.equal(of("heading").filter((node) => node.properties.some((p) => p.name === "level" && p.value.value === 1)).length, 1);
+    assert.ok(of("region").length >= 8);
+    for (const role of ["button", "textbox", "searchbox", "combobox", "slider", "spinbutton", "link", "region", "image", "img", "table", "figure", "application"]) {
+      const nameless = of(role).filter((node) => !node.name?.value);
+      assert.deepEqual(nameless.map((node) => node.backendDOMNodeId), [], `${role} without a name`);
+    }
+    assert.ok(of("table").length >= 4 && of("columnheader").length >= 20 && of("rowheader").length >= 10);
+    assert.ok(of("status").length >= 3);
+    assert.match(of("image").concat(of("img")).map((node) => node.name.value).join("\n"), /Harm by layer\. conv1: \d/);
+    const described = seen.find((node) => node.description?.value?.startsWith("A bit whose flip does harm"));
+    assert.ok(described, "a definition belongs to its word");
+    await page.$eval("#protect input[type=range]", (input) => { input.value = 0; input.dispatchEvent(new Event("input")); });
+    assert.match(await page.$eval("#protect input[type=range]", (input) => input.getAttribute("aria-valuetext")), /^1 bits, [\d.]+% of the harm left/);
+    await page.finish();
+  },
+
+  async "all of it can be reached by the keyboard"() {
+    const page = await open("examples.html");
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+    const stops = await page.evaluate(() => [...document.querySelectorAll("main button, main input, main select, main a[href], main canvas:not([aria-hidden]), main .scroll")].filter((e) => e.tabIndex < 0 || e.disabled).map((e) => e.outerHTML));
+    assert.deepEqual(stops, []);
+    await page.focus("#worst tbody tr:nth-child(3) button");
+    const ring = await page.evaluate(() => { const b = document.activeElement; b.blur(); b.focus({ focusVisible: true }); return getComputedStyle(b).outlineStyle; });
+    assert.equal(ring, "solid");
+    await page.keyboard.press("Enter");
+    assert.match(await text(page, "#live"), /index \d+, bit \d+/);
+    await page.finish();
+  },
+
+  async "outcomes differ for colour-blind eyes"() {
+    for (const theme of ["light", "dark"]) {
+      for (const vision of ["none", "deuteranopia", "protanopia", "tritanopia"]) {
+        const page = await open("examples.html", { theme });
+        await page.emulateVisionDeficiency(vision);
+        await page.evaluate(() => document.body.insertAdjacentHTML("afterbegin", `<div id="swatches" style="position:fixed;z-index:99;left:0;top:0;display:flex">${["--surface", "--masked", "--non-critical", "--critical", "--due"].map((c) => `<i style="width:20px;height:20px;background:var(${c})"></i>`).join("")}</div>`));
+        const shot = await page.screenshot({ clip: { x: 0, y: 0, width: 100, height: 20 }, encoding: "base64" });
+        await page.emulateVisionDeficiency("none");
+        await page.finish();
+        const plain = await browser.newPage();
+        const colors = await plain.evaluate(async (png) => {
+          const image = await createImageBitmap(new Blob([Uint8Array.from(atob(png), (c) => c.charCodeAt(0))]));
+          const context = new OffscreenCanvas(100, 20).getContext("2d");
+          context.drawImage(image, 0, 0);
+          return [10, 30, 50, 70, 90].map((x) => [...context.getImageData(x, 10, 1, 1).data.slice(0, 3)]);
+        }, shot);
+        await plain.close();
+        const labs = colors.map(oklab);
+        for (let a = 0; a < labs.length; ++a) {
+          for (let b = 0; b < a; ++b) {
+            const apart = Math.hypot(...labs[a].map((v, i) => v - labs[b][i]));
+            assert.ok(apart > 0.07, `${theme}, ${vision}: colours ${b} and ${a} are ${apart.toFixed(3)} apart`);
+          }
+        }
+      }
+    }
+  },
+
+  async "paper shows a hundred bits, without controls"() {
+    const page = await open("examples.html", { theme: "dark" });
+    await page.emulateMediaType("print");
+    await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+    assert.equal(await page.$$eval("#worst tbody tr", (all) => all.length), 100);
+    assert.equal(await page.$eval("#worst .toolbar", (bar) => getComputedStyle(bar).display), "none");
+    assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)");
+    await page.finish();
+  },
+
   async "reports render everywhere"() {
     for (const name of reports) {
       assert.ok(statSync(at(name)).size < 5 << 20, `${name} is below 5 MiB`);
@@ -268,7 +433,9 @@ const tests = {
         for (const theme of ["light", "dark"]) {
           const page = await open(name, { width, theme });
           assert.ok((await page.$$("svg")).length > 4);
-          console.log(`  ${name} ${width} ${theme}: ${(statSync(at(name)).size / 1e6).toFixed(2)} MB, ready in ${page.ready} ms`);
+          const frame = await frameTime(page);
+          assert.ok(frame < 250, `${name}: the heat map takes ${frame} ms a frame`);
+          console.log(`  ${name} ${width} ${theme}: ${(statSync(at(name)).size / 1e6).toFixed(2)} MB, ready in ${page.ready} ms, ${frame.toFixed(1)} ms a frame of zooming`);
           if (pictures) {
             mkdirSync(pictures, { recursive: true });
             await page.screenshot({ path: join(pictures, `${name.replace(".html", "")}-${width}-${theme}.png`), fullPage: true });

@@ -267,16 +267,18 @@ class LocalSteps {
       for (std::size_t k = 0; k < entry.touches.size(); ++k) {
         const std::int64_t at = entry.touches[k].output * kLanes;
         const double* golden = values_[layer.end].data() + at;
-        double* d = moved.data() + k * kLanes;
+        std::array<double, kLanes> d{};
         bool any = false;
         for (int l = 0; l < kLanes; ++l) {
-          d[l] -= golden[l];
+          d[l] = moved[k * kLanes + l] - golden[l];
           any = any || d[l] != 0;
         }
         for (std::size_t r = 0; any && r < probes_.size(); ++r) {
-          const AlignedVector<double>& q = probes_[r][entry.layer];
-          if (q.empty()) continue;  // no path to the loss
-          for (int l = 0; l < kLanes; ++l) along[r][l] += q[at + l] * d[l];
+          if (probes_[r][entry.layer].empty()) continue;  // no path to the loss
+          const double* const q = probes_[r][entry.layer].data() + at;
+          std::array<double, kLanes> sum = along[r];
+          for (int l = 0; l < kLanes; ++l) sum[l] += q[l] * d[l];
+          along[r] = sum;
         }
       }
     }

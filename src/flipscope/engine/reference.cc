@@ -25,6 +25,14 @@ Shape position_of(std::int64_t index, const Shape& shape) {
   return position;
 }
 
+/// The next coordinates in C order; after the last come the first.
+void advance(Shape& position, const Shape& shape) {
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    if (++position[i] < shape[i]) return;
+    position[i] = 0;
+  }
+}
+
 std::int64_t flat(const Shape& position, const Shape& shape) {
   std::int64_t index = 0;
   for (std::size_t i = 0; i < shape.size(); ++i) index = index * shape[i] + position[i];
@@ -79,14 +87,13 @@ void interpret(const Convolution& op, const std::vector<Operand>& in, const Shap
   const Operand& w = in[1];
   const bool has_bias = in.size() > 2 && !in[2].elements.empty();
   const std::int64_t out_per_group = out_shape[1] / op.groups;
+  const std::int64_t taps = strides_of(w.shape)[0];
   for (std::size_t o = 0; o < out.size(); ++o) {
     const Shape y = position_of(static_cast<std::int64_t>(o), out_shape);
     Sum sum(op.accumulation, has_bias ? in[2].elements[y[1]] : 0.0);
-    Shape from = x.shape, kernel = w.shape;
-    const std::int64_t taps = strides_of(w.shape)[0];
-    for (std::int64_t tap = 0; tap < taps; ++tap) {
-      kernel = position_of(y[1] * taps + tap, w.shape);
-      from[0] = y[0];
+    Shape from = y, kernel(w.shape.size(), 0);
+    kernel[0] = y[1];
+    for (std::int64_t tap = 0; tap < taps; ++tap, advance(kernel, w.shape)) {
       from[1] = y[1] / out_per_group * w.shape[1] + kernel[1];
       bool inside = true;
       for (std::size_t i = 2; i < y.size(); ++i) {
@@ -162,12 +169,12 @@ void interpret(const MatrixProduct& op, const std::vector<Operand>& in, const Sh
     Sum sum(op.accumulation, start);
     const std::int64_t column = position.back();
     const std::int64_t row = position[position.size() - 2];
+    Shape left = position, right = position;
+    left[left.size() - 2] = row;
+    right.back() = column;
     for (std::int64_t k = 0; k < a.back(); ++k) {
-      Shape left = position, right = position;
       left.back() = k;
-      left[left.size() - 2] = row;
       right[right.size() - 2] = k;
-      right.back() = column;
       const auto output = static_cast<std::int64_t>(o);
       sum.add(read(in, 1, broadcast_index(b, right), output, struck),
               read(in, 0, broadcast_index(a, left), output, struck));

@@ -64,13 +64,19 @@ std::string where(const CampaignReport& campaign) {
   if (campaign.layers.empty()) return share + ".";
   const FaultGroup& layer = worst(campaign.layers);
   const FaultGroup& position = worst(campaign.positions);
+  const FaultGroup& largest =
+      *std::ranges::max_element(campaign.layers, {}, &FaultGroup::harm_share);
+  const std::string most = largest.harm_share > layer.harm_share
+                               ? fmt::format(" (the largest share, {}, lies in {})",
+                                             percent(largest.harm_share), layer_text(largest))
+                               : "";
   return fmt::format(
-      "{}; the most critical layer is {} with {} per flip and {} of all harm, the most critical "
+      "{}; the most critical layer is {} with {} per flip and {} of all harm{}, the most critical "
       "position {} with {}.",
       campaign.by_decision()
           ? share
           : fmt::format("{} of bits worsen it when they flip", rate_text(campaign.all.harmful)),
-      layer_text(layer), harm_text(campaign, layer.harm), percent(layer.harm_share),
+      layer_text(layer), harm_text(campaign, layer.harm), percent(layer.harm_share), most,
       position_text(position), harm_text(campaign, position.harm));
 }
 
@@ -78,8 +84,10 @@ std::string what_protection_leaves(const CampaignReport& campaign) {
   const auto half = bits_to_leave(campaign, 0.5), tenth = bits_to_leave(campaign, 0.1);
   if (!half) return "No fault that was run does any harm.";
   const auto hundred = std::ranges::find(campaign.residuals, 100U, &Residual::bits);
-  const char* of_what =
-      campaign.is_exhaustive() ? "the harm" : "the harm of the faults that were run";
+  const std::string of_what =
+      campaign.is_exhaustive()
+          ? "the harm"
+          : fmt::format("the harm of the {} that were run", grouped(campaign.summary.done));
   const std::string protection =
       hundred == campaign.residuals.end()
           ? fmt::format("Protecting the worst bits first, half of {}", of_what)
@@ -90,8 +98,9 @@ std::string what_protection_leaves(const CampaignReport& campaign) {
         "{} bit{} ({})", grouped(bits), bits == 1 ? "" : "s",
         percent(static_cast<double>(bits) / static_cast<double>(campaign.summary.done)));
   };
-  return fmt::format("{} is gone with {}, nine tenths with {}.", protection, share(*half),
-                     share(*tenth));
+  return fmt::format("{} is gone with {}, nine tenths with {}{}.", protection, share(*half),
+                     share(*tenth),
+                     campaign.is_exhaustive() ? "" : "; what other bits do is not known");
 }
 
 }  // namespace

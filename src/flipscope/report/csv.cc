@@ -26,6 +26,12 @@ class Rows {
                          interval ? number(interval->upper) : "");
   }
 
+  /// What the user wrote, number or not.
+  void add_text(const char* section, const std::string& name, const std::string& value) {
+    text_ +=
+        fmt::format("{},{},,,,,,{},{},,\n", store_, section, csv_field(name), csv_field(value));
+  }
+
   void add(const char* section, const FaultGroup& group) {
     const Place at{group.layer, group.part, group.bit ? std::to_string(*group.bit) : "",
                    group.from_msb ? std::to_string(*group.from_msb) : "", ""};
@@ -79,15 +85,64 @@ std::string campaign_rows(const CampaignReport& campaign) {
   for (const Residual& residual : campaign.residuals) {
     rows.add("residual", {}, fmt::format("left_after_{}", residual.bits), residual.left);
   }
+  WorkCounts work;
+  for (const Session& session : campaign.sessions) work += session.work;
+  for (const auto& [name, pairs] : {std::pair("unchanged", work.unchanged),
+                                    {"remembered", work.remembered},
+                                    {"tail", work.tail},
+                                    {"whole", work.whole}}) {
+    rows.add("work", {}, name, static_cast<double>(pairs));
+  }
   for (const JudgedRanking& ranking : campaign.rankings) {
-    if (!ranking.evaluation) continue;
-    rows.add("ranking", {}, fmt::format("{} spearman", ranking.name), ranking.evaluation->spearman);
-    rows.add("ranking", {}, fmt::format("{} area", ranking.name), ranking.evaluation->area);
+    if (ranking.evaluation) {
+      rows.add("ranking", {}, fmt::format("{} spearman", ranking.name),
+               ranking.evaluation->spearman);
+      rows.add("ranking", {}, fmt::format("{} area", ranking.name), ranking.evaluation->area);
+    }
+    for (const auto& point : ranking.curve) {
+      rows.add("ranking", {}, fmt::format("{} found_after_{}", ranking.name, point.flips),
+               point.found);
+    }
     for (const Reach& reach : ranking.top) {
       rows.add("ranking", {},
                fmt::format("{} flips_to_top_{}_percent", ranking.name, reach.percent),
                reach.flips ? static_cast<double>(*reach.flips) : NAN);
     }
+  }
+  return rows.text();
+}
+
+void add_plan(const ProtectionPlan& plan, Rows& rows) {
+  const auto add = [&](const Place& at, const char* name, double value,
+                       const std::optional<Interval>& interval = {}) {
+    rows.add("plan", at, fmt::format("{} {}", plan.name, name), value, interval);
+  };
+  add({}, "bits", static_cast<double>(plan.bits));
+  add({}, "area", plan.area);
+  if (plan.left) add({}, "left", *plan.left);
+  if (plan.error_left) add({}, "error_left", *plan.error_left);
+  if (plan.foreseen) add({}, "foreseen", *plan.foreseen);
+  if (plan.measured) {
+    add({}, "measured", plan.measured->change.mean, plan.measured->change.interval);
+  }
+  for (const auto& layer : plan.layers) {
+    const Place at{layer.layer, "", "", "", ""};
+    add(at, "bits", static_cast<double>(layer.bits));
+    add(at, "harm_share", layer.harm_share);
+  }
+}
+
+std::string design_rows(const std::string& store, const DesignSpace& space, const Design& design) {
+  Rows rows(store);
+  if (!space.score.empty()) {
+    rows.add("design", {}, "sensitive", design.sensitive.mean, design.sensitive.interval);
+    if (design.to_guard) {
+      rows.add("design", {}, "protected", static_cast<double>(*design.to_guard));
+    }
+    rows.add("design", {}, "pareto", design.on_front ? 1 : 0);
+  }
+  for (std::size_t k = 0; k < design.costs.size(); ++k) {
+    rows.add_text("design", space.columns[k], design.costs[k]);
   }
   return rows.text();
 }
@@ -107,13 +162,24 @@ std::string csv(const Report& report) {
       rows.add("vulnerability", {}, fmt::format("{} mvf", network.kind), network.factor.mean,
                network.factor.interval);
     }
+    for (const auto& channel : report.vulnerability->channels) {
+      rows.add("vulnerability", {channel.layer, "", "", "", std::to_string(channel.channel)},
+               fmt::format("{} cvf", channel.kind), channel.factor);
+    }
     text += rows.text();
   }
-  Rows slices(report.campaigns.front().store);
+  Rows first(report.campaigns.front().store);
   for (const auto& scores : report.slices.scores) {
-    slices.add("slice", {}, fmt::format("{} spearman", scores.heuristic), scores.spearman);
+    first.add("slice", {}, fmt::format("{} spearman", scores.heuristic), scores.spearman);
   }
-  return text + slices.text();
+  for (const ProtectionPlan& plan : report.plans) add_plan(plan, first);
+  text += first.text();
+  if (report.space) {
+    for (std::size_t c = 0; c < report.campaigns.size(); ++c) {
+      text += design_rows(report.campaigns[c].store, *report.space, report.space->designs[c]);
+    }
+  }
+  return text;
 }
 
 }  // namespace flipscope

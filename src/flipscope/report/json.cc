@@ -210,13 +210,16 @@ Json coordinates(const std::vector<double>& values) {
 Json slices_json(const SliceReport& slices) {
   Json json = {{"pictures", Json::array()}, {"scores", Json::array()}};
   for (const auto& picture : slices.pictures) {
+    Json names = Json::object();
+    for (const auto& [fault, name] : picture.names) names[std::to_string(fault)] = name;
     json["pictures"].push_back({{"slice", picture.slice},
                                 {"variance_shown", number(picture.variance_shown)},
                                 {"kind", picture.kind},
                                 {"class", picture.label},
                                 {"fault", picture.fault},
                                 {"x", coordinates(picture.x)},
-                                {"y", coordinates(picture.y)}});
+                                {"y", coordinates(picture.y)},
+                                {"names", std::move(names)}});
   }
   for (const auto& scores : slices.scores) {
     json["scores"].push_back({{"heuristic", scores.heuristic},
@@ -224,6 +227,50 @@ Json slices_json(const SliceReport& slices) {
                               {"faults", scores.faults},
                               {"score", coordinates(scores.score)},
                               {"change", coordinates(scores.change)}});
+  }
+  return json;
+}
+
+Json plans_json(const std::vector<ProtectionPlan>& plans) {
+  Json json = Json::array();
+  for (const ProtectionPlan& plan : plans) {
+    Json one = {{"name", plan.name},
+                {"bits", plan.bits},
+                {"run", optional_json(plan.run)},
+                {"area", plan.area},
+                {"left", plan.left ? number(*plan.left) : Json()},
+                {"error_left", plan.error_left ? number(*plan.error_left) : Json()},
+                {"foreseen", plan.foreseen ? number(*plan.foreseen) : Json()},
+                {"measured", Json()},
+                {"layers", Json::array()}};
+    if (const auto& trials = plan.measured) {
+      one["measured"] = {{"trial", trials->model},
+                         {"trials", trials->count},
+                         {"worse", trials->worse},
+                         {"change", rate_json(trials->change)}};
+    }
+    for (const auto& layer : plan.layers) {
+      one["layers"].push_back(
+          {{"layer", layer.layer}, {"bits", layer.bits}, {"harm_share", layer.harm_share}});
+    }
+    json.push_back(std::move(one));
+  }
+  return json;
+}
+
+Json space_json(const DesignSpace& space) {
+  Json json = {{"score", space.score.empty() ? Json() : Json(space.score)},
+               {"residual", space.residual},
+               {"columns", space.columns},
+               {"designs", Json::array()}};
+  for (const Design& design : space.designs) {
+    Json one = {{"name", design.name}, {"costs", design.costs}};
+    if (!space.score.empty()) {
+      one["sensitive"] = rate_json(design.sensitive);
+      one["protected"] = optional_json(design.to_guard);
+      one["pareto"] = design.on_front;
+    }
+    json["designs"].push_back(std::move(one));
   }
   return json;
 }
@@ -240,7 +287,9 @@ std::string json(const Report& report) {
       {"protection_cost", ProtectionCost{}.per_bit()},
       {"campaigns", std::move(campaigns)},
       {"vulnerability", report.vulnerability ? vulnerability_json(*report.vulnerability) : Json()},
-      {"slices", slices_json(report.slices)}};
+      {"slices", slices_json(report.slices)},
+      {"plans", plans_json(report.plans)},
+      {"design_space", report.space ? space_json(*report.space) : Json()}};
   return all.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

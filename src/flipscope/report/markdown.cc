@@ -12,12 +12,23 @@ namespace {
 constexpr std::size_t kWorst = 20;
 constexpr int kBar = 10;
 
-/// A table's cell: no bar or line break in it.
-std::string cell(std::string text) {
-  for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) {
-    text.replace(at, 1, "\\|");
+/// Text as it is, in a table's cell too: no tag, bar or line break begins in it.
+std::string cell(const std::string& text) {
+  std::string plain;
+  for (const char c : text) {
+    if (c == '<') {
+      plain += "&lt;";
+    } else if (c == '|') {
+      plain += "\\|";
+    } else {
+      plain += c == '\n' || c == '\r' ? ' ' : c;
+    }
   }
-  return text;
+  return plain;
+}
+
+std::string layer_name(const FaultGroup& group) {
+  return cell(group.layer + (group.part == "weights" ? "" : " (" + group.part + ")"));
 }
 
 std::string group_table(const CampaignReport& campaign, const std::vector<FaultGroup>& groups,
@@ -29,14 +40,24 @@ std::string group_table(const CampaignReport& campaign, const std::vector<FaultG
       "| --- | --- | ---: | ---: | ---: | ---: |\n",
       by_layer ? "layer" : "bit");
   for (const FaultGroup& group : groups) {
-    const std::string name =
-        by_layer    ? group.layer + (group.part == "weights" ? "" : " (" + group.part + ")")
-        : group.bit ? fmt::format("{}", *group.bit)
-                    : fmt::format("MSB − {}", *group.from_msb);
-    text += fmt::format("| {} | `{}` | {} | {} | {} | {} |\n", cell(name),
+    const std::string name = by_layer    ? layer_name(group)
+                             : group.bit ? fmt::format("{}", *group.bit)
+                                         : fmt::format("MSB − {}", *group.from_msb);
+    text += fmt::format("| {} | `{}` | {} | {} | {} | {} |\n", name,
                         bar(most > 0 ? group.harm.mean / most : 0, kBar),
                         harm_text(campaign, group.harm), rate_text(group.harmful),
                         percent(group.harm_share), grouped(group.faults));
+  }
+  return text + "\n";
+}
+
+std::string outcome_table(const CampaignReport& campaign) {
+  std::string text =
+      "| layer | masked | non-critical | critical | DUE |\n| --- | ---: | ---: | ---: | ---: |\n";
+  for (const FaultGroup& group : campaign.layers) {
+    text += fmt::format("| {} | {} | {} | {} | {} |\n", layer_name(group), rate_text(group.masked),
+                        rate_text(group.non_critical),
+                        group.critical ? rate_text(*group.critical) : "", rate_text(group.due));
   }
   return text + "\n";
 }
@@ -78,27 +99,92 @@ std::string rankings_table(const std::vector<JudgedRanking>& rankings) {
 }
 
 std::string design_table(const Report& report) {
-  std::string text =
-      "| network | bits | golden score | harm per flip | bits that do harm | bits for half of the "
-      "harm |\n| --- | ---: | ---: | ---: | ---: | ---: |\n";
-  for (const CampaignReport& campaign : report.campaigns) {
-    const auto half = bits_to_leave(campaign, 0.5);
-    text += fmt::format("| {} | {} | {} {} | {} | {} | {} |\n", cell(campaign.name),
+  const DesignSpace& space = *report.space;
+  const bool alike = !space.score.empty();
+  std::vector<std::string> header{"network",           "bits",
+                                  "golden score",      "harm per flip",
+                                  "bits that do harm", "bits for half of the harm"};
+  if (alike) header.emplace_back("bits to protect");
+  for (const std::string& column : space.columns) header.push_back(cell(column));
+  if (alike) header.emplace_back("Pareto");
+  std::string text = fmt::format("| {} |\n| ---", fmt::join(header, " | "));
+  for (std::size_t k = 1; k < header.size(); ++k) text += " | ---:";
+  text += " |\n";
+  for (std::size_t c = 0; c < report.campaigns.size(); ++c) {
+    const CampaignReport& campaign = report.campaigns[c];
+    const Design& design = space.designs[c];
+    const auto half = campaign.is_exhaustive() ? bits_to_leave(campaign, 0.5) : std::nullopt;
+    text += fmt::format("| {} | {} | {} {} | {} | {} | {} |", cell(campaign.name),
                         grouped(campaign.summary.space),
                         number_text(campaign.summary.golden_score.value_or(0)),
                         campaign.summary.score_name, harm_text(campaign, campaign.all.harm),
                         rate_text(campaign.all.harmful), half ? grouped(*half) : "");
+    if (alike) text += fmt::format(" {} |", design.to_guard ? grouped(*design.to_guard) : "");
+    for (const std::string& cost : design.costs) text += fmt::format(" {} |", cell(cost));
+    text += alike ? (design.on_front ? " yes |\n" : " |\n") : "\n";
+  }
+  if (!alike) return text + "\n";
+  return text + fmt::format(
+                    "\nBits to protect leave every network with the same error: {} of the least "
+                    "that any has without protection. Pareto: no other network is better in bits, "
+                    "score, bits to protect and the columns given, lower being better.\n\n",
+                    percent(space.residual));
+}
+
+std::string plans_section(const std::vector<ProtectionPlan>& plans) {
+  std::string text =
+      "## Plans\n\n| plan | bits | area added | harm left | score error left | change foreseen | "
+      "change measured "
+      "|\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+  for (const ProtectionPlan& plan : plans) {
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | ", cell(plan.name), grouped(plan.bits),
+                        percent(plan.area), plan.left ? percent(*plan.left) : "",
+                        plan.error_left ? percent(*plan.error_left) : "",
+                        plan.foreseen ? number_text(*plan.foreseen) : "");
+    if (const auto& trials = plan.measured) {
+      text += fmt::format("{} ({} to {}), {} trials of {}", number_text(trials->change.mean),
+                          number_text(trials->change.interval.lower),
+                          number_text(trials->change.interval.upper), grouped(trials->count),
+                          cell(trials->model));
+    }
+    text += " |\n";
+  }
+  for (const ProtectionPlan& plan : plans) {
+    if (plan.layers.empty()) continue;
+    text += fmt::format(
+        "\n### {}, by layer\n\n| layer | bits | share of all harm |\n| --- | ---: | ---: |\n",
+        cell(plan.name));
+    for (const auto& layer : plan.layers) {
+      text += fmt::format("| {} | {} | {} |\n", cell(layer.layer), grouped(layer.bits),
+                          percent(layer.harm_share));
+    }
   }
   return text + "\n";
 }
 
+std::string saved_text(const std::vector<Session>& sessions) {
+  WorkCounts work;
+  for (const Session& session : sessions) work += session.work;
+  if (work.whole == work.pairs()) return "";
+  const auto share = [&](std::uint64_t pairs) {
+    return percent(static_cast<double>(pairs) / static_cast<double>(work.pairs()));
+  };
+  return fmt::format(
+      "### How the time was saved\n\nOf {} pairs of a fault and a sample {} kept the golden codes "
+      "at the network's narrowest point, {} had codes seen before, {} were run from there on, {} "
+      "from the fault to the output.\n\n",
+      grouped(work.pairs()), share(work.unchanged), share(work.remembered), share(work.tail),
+      share(work.whole));
+}
+
 std::string campaign_section(const CampaignReport& campaign) {
-  std::string text = fmt::format("## {}\n\n", campaign.name);
-  for (const std::string& sentence : answer(campaign)) text += sentence + "\n";
+  std::string text = fmt::format("## {}\n\n", cell(campaign.name));
+  for (const std::string& sentence : answer(campaign)) text += cell(sentence) + "\n";
   for (const std::string& note : campaign.summary.notes) text += "Note: " + note + "\n";
   if (!campaign.layers.empty()) {
     text += "\n### By layer\n\n" + group_table(campaign, campaign.layers, true);
     text += "### By bit position\n\n" + group_table(campaign, campaign.positions, false);
+    text += "### Outcomes by layer\n\n" + outcome_table(campaign);
   }
   if (!campaign.worst.empty()) text += "### Most critical bits\n\n" + worst_table(campaign);
   if (!campaign.residuals.empty()) {
@@ -109,6 +195,7 @@ std::string campaign_section(const CampaignReport& campaign) {
     text += "\n";
   }
   if (!campaign.rankings.empty()) text += "### Rankings\n\n" + rankings_table(campaign.rankings);
+  text += saved_text(campaign.sessions);
   text += "### What was run\n\n| | |\n| --- | --- |\n";
   for (const auto& [name, value] : facts(campaign)) {
     text += fmt::format("| {} | {} |\n", name, cell(value));
@@ -147,17 +234,18 @@ std::string slices_section(const SliceReport& slices) {
 
 std::string markdown(const Report& report) {
   std::string text = "# Which bits matter\n\n";
-  if (report.campaigns.size() > 1) text += "## Networks side by side\n\n" + design_table(report);
+  if (report.space) text += "## Networks side by side\n\n" + design_table(report);
   for (const CampaignReport& campaign : report.campaigns) text += campaign_section(campaign);
+  if (!report.plans.empty()) text += plans_section(report.plans);
   if (report.vulnerability) text += vulnerability_section(*report.vulnerability);
   if (!report.slices.scores.empty()) text += slices_section(report.slices);
   return text +
          fmt::format(
              "Harm of a flip: the share of samples on which the decision changes or the output is "
              "no number; for a score without decisions, how much worse it gets. Intervals are "
-             "95%, over faults, on these samples; none is given where every fault was run. "
+             "{:.0f}%, over faults, on these samples; none is given where every fault was run. "
              "Flipscope {}.\n",
-             report.version);
+             100 * report.campaigns.front().summary.confidence, report.version);
 }
 
 }  // namespace flipscope

@@ -1,6 +1,7 @@
 // Puts a report together.
 #include "flipscope/report/report.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -20,6 +21,34 @@ void name_apart(std::vector<CampaignReport>& campaigns) {
   }
 }
 
+/// Single faults, scored alike: what such networks cost can be compared.
+bool are_alike(const std::vector<CampaignReport>& campaigns) {
+  return std::ranges::all_of(campaigns, [&](const CampaignReport& campaign) {
+    return !campaign.record.trials &&
+           campaign.record.fields.at("score") == campaigns.front().record.fields.at("score");
+  });
+}
+
+DesignSpace compare(const ReportSources& sources, const std::vector<CampaignReport>& campaigns) {
+  const CostTable costs = sources.costs.empty() ? CostTable{} : read_costs(sources.costs);
+  const bool alike = are_alike(campaigns);
+  DesignSpace space{.columns = costs.columns};
+  for (const CampaignReport& campaign : campaigns) {
+    Design design{.name = std::filesystem::path(campaign.store).stem().string(),
+                  .model = campaign.summary.model};
+    if (alike) design = read_design(campaign.store, space.score);
+    if (!costs.columns.empty()) {
+      design.costs = costs_of(costs, sources.costs, design.name, design.model);
+    }
+    space.designs.push_back(std::move(design));
+  }
+  if (alike) {
+    set_protection(space.designs, space.residual);
+    mark_front(space.designs, space.score);
+  }
+  return space;
+}
+
 }  // namespace
 
 Report make_report(const ReportSources& sources) {
@@ -37,6 +66,12 @@ Report make_report(const ReportSources& sources) {
   }
   if (!sources.vulnerability.empty()) {
     report.vulnerability = read_vulnerability(sources.vulnerability);
+  }
+  report.plans = read_plans(sources.plans, report.campaigns.front());
+  if (report.campaigns.size() > 1) {
+    report.space = compare(sources, report.campaigns);
+  } else if (!sources.costs.empty()) {
+    fail("report", "--costs {} compares networks: name two stores or more", sources.costs);
   }
   report.slices = read_slices(sources.slices, report.campaigns.front());
   return report;

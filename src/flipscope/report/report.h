@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "flipscope/report/campaign_report.h"
+#include "flipscope/report/design_space.h"
+#include "flipscope/report/protection_plan.h"
 #include "flipscope/report/slice_report.h"
 #include "flipscope/report/vulnerability_report.h"
 
@@ -19,6 +21,16 @@ struct ReportSources {
   std::string vulnerability;  ///< the folder of `vulnerability --out`; empty: none
   /// Files of `slice --out` and `slice --scatter`; scores are compared with the first store.
   std::vector<std::string> slices;
+  std::vector<std::string> plans;  ///< what `protect` wrote; judged by the first store
+  std::string costs;               ///< columns of several stores; empty: none
+};
+
+/// Networks side by side.
+struct DesignSpace {
+  std::string score;      ///< that all have in common; empty: they have not, and are not ranked
+  double residual = 0.1;  ///< error left to all, as a share of the least that any has
+  std::vector<std::string> columns;  ///< of costs, the user's
+  std::vector<Design> designs;       ///< [campaign]; of different scores only their costs are known
 };
 
 struct Report {
@@ -26,6 +38,8 @@ struct Report {
   std::vector<CampaignReport> campaigns;
   std::optional<VulnerabilityReport> vulnerability;
   SliceReport slices;
+  std::vector<ProtectionPlan> plans;
+  std::optional<DesignSpace> space;  ///< where there are several campaigns
 };
 
 /// Throws Error that names the file which cannot serve.

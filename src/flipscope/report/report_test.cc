@@ -261,7 +261,36 @@ TEST_F(ReportTest, NamesCannotBreakThePage) {
   EXPECT_EQ(page.find("<!--|"), std::string::npos);
   EXPECT_NE(page.find("&lt;/script>&lt;b>&quot;&amp;"), std::string::npos);
   report.campaigns.front().layers.front().layer = "<!--|";
-  EXPECT_NE(markdown(report).find("<!--\\|"), std::string::npos);
+  EXPECT_EQ(markdown(report).find("<!--"), std::string::npos);
+  EXPECT_NE(markdown(report).find("| &lt;!--\\| |"), std::string::npos);
+  report.campaigns.front().layers.front().layer = "a\nb";
+  EXPECT_NE(markdown(report).find("| a b |"), std::string::npos);
+}
+
+TEST_F(ReportTest, NamesInAnyLanguageStayAsTheyAre) {
+  Report report = make_report({.stores = {exhaustive()}});
+  const std::string name = "слой 层\u2028\"'\\ \xff";
+  report.campaigns.front().record.targets.front().layer = name;
+  const auto read = nlohmann::json::parse(json(report));
+  EXPECT_EQ(read["campaigns"][0]["targets"][0]["layer"].get<std::string>(),
+            "слой 层\u2028\"'\\ \xEF\xBF\xBD");  // what is no UTF-8 becomes U+FFFD
+  EXPECT_EQ(html(report).find('\xff'), std::string::npos);
+}
+
+TEST_F(ReportTest, ScoresThatAreNoNumberAreTold) {
+  Report report = make_report({.stores = {exhaustive()}});
+  CampaignReport& campaign = report.campaigns.front();
+  campaign.summary.golden_score = NAN;
+  campaign.all.mean_delta = NAN;
+  campaign.faults.delta.front() = NAN;
+  campaign.faults.delta.back() = INFINITY;
+  const auto read = nlohmann::json::parse(json(report));
+  EXPECT_TRUE(read["campaigns"][0]["golden_score"].is_null());
+  EXPECT_TRUE(read["campaigns"][0]["all"]["mean_delta"].is_null());
+  auto columns = unpack(pack(campaign));
+  EXPECT_TRUE(std::isnan(columns["delta"].front()));
+  EXPECT_EQ(columns["delta"].back(), INFINITY);
+  for (const auto& row : table(flipscope::csv(report))) EXPECT_EQ(row.size(), 11u);
 }
 
 TEST_F(ReportTest, TablesHaveTheirColumns) {
@@ -365,8 +394,105 @@ TEST_F(ReportTest, SliceScoresAreComparedWithTheCampaign) {
   ASSERT_EQ(report.slices.pictures.size(), 1u);
   EXPECT_EQ(report.slices.pictures[0].fault, (std::vector<std::int64_t>{-1, 12}));
   EXPECT_EQ(report.slices.pictures[0].y, (std::vector<double>{-2, 2}));
+  EXPECT_TRUE(report.slices.pictures[0].names.at(12).ends_with(fmt::format(
+      ", index {}, bit {}", campaign.faults.site[12].index, campaign.faults.site[12].bit)));
   std::ofstream(file("other.csv")) << "a,b\n1,2\n";
   EXPECT_NE(message_of([&] { read_slices({file("other.csv")}, campaign); }).find("other.csv"),
+            std::string::npos);
+}
+
+TEST_F(ReportTest, PlansAreJudgedByTheCampaign) {
+  const std::string store = exhaustive();
+  const CampaignReport campaign = read_campaign(store);
+  std::string list = "layer,tensor,index,bit\n", json_list;
+  double taken = 0, all = 0;
+  std::map<std::string, double> by_layer;
+  for (std::size_t k = 0; k < campaign.worst.size(); ++k) {
+    const std::uint32_t row = campaign.worst[k];
+    all += campaign.faults.harm[row];
+    if (k >= 12) continue;
+    const FaultSite& site = campaign.faults.site[row];
+    const FaultTarget& target = campaign.record.targets[static_cast<std::size_t>(site.target)];
+    list += fmt::format("{},{},{},{}\n", target.layer, target.tensor, site.index, site.bit);
+    json_list += fmt::format(R"({}{{"layer":"{}","tensor":"{}","index":{},"bit":{}}})",
+                             k > 0 ? "," : "", target.layer, target.tensor, site.index, site.bit);
+    taken += campaign.faults.harm[row];
+    by_layer[target.layer] += campaign.faults.harm[row];
+  }
+  const FaultTarget& first = campaign.record.targets.front();
+  list += fmt::format("{},{},0,0\n", first.layer, first.tensor);  // not struck: msb:3
+  std::ofstream(file("plan.csv")) << list;
+  std::ofstream(file("plan.json")) << R"({"protected":[)" << json_list << "]}";
+  std::ofstream(file("printed.json")) << R"({"trial":"multi:9","points":[
+      {"bits":0,"area":0,"budget":"","error_left":1,"predicted_change":2.5,"measured":
+       {"trials":40,"worse":39,"golden":1,"mean":3,"interval":[2.5,3.5]}},
+      {"bits":5,"area":0.1,"budget":"","error_left":0.9,"predicted_change":null},
+      {"bits":9,"area":0.2,"budget":"area:20%","error_left":0.5,"predicted_change":1}]})";
+  const Report report = make_report(
+      {.stores = {store}, .plans = {file("plan.csv"), file("plan.json"), file("printed.json")}});
+  ASSERT_EQ(report.plans.size(), 4u);
+  const ProtectionPlan& plan = report.plans[0];
+  EXPECT_EQ(plan.name, "plan");
+  EXPECT_EQ(plan.bits, 13u);
+  EXPECT_EQ(plan.run, 12u);
+  EXPECT_NEAR(*plan.left, 1 - taken / all, 1e-12);
+  EXPECT_NEAR(plan.area, 13 * 2.6 / static_cast<double>(campaign.summary.space), 1e-12);
+  std::uint64_t bits = 0;
+  for (const auto& layer : plan.layers) {
+    bits += layer.bits;
+    EXPECT_NEAR(layer.harm_share, by_layer[layer.layer] / all, 1e-12);
+  }
+  EXPECT_EQ(bits, 13u);
+  EXPECT_EQ(report.plans[1].bits, 12u);
+  EXPECT_NEAR(*report.plans[1].left, *plan.left, 1e-12);
+  EXPECT_EQ(report.plans[2].name, "printed: no protection");
+  EXPECT_EQ(report.plans[2].measured->change.mean, 2);
+  EXPECT_EQ(report.plans[2].measured->change.interval.upper, 2.5);
+  EXPECT_EQ(report.plans[3].bits, 9u);
+  EXPECT_EQ(report.plans[3].error_left, 0.5);
+  EXPECT_FALSE(report.plans[3].left.has_value());  // harm is of decisions here
+  EXPECT_FALSE(report.plans[3].measured.has_value());
+  EXPECT_EQ(nlohmann::json::parse(json(report))["plans"][0]["run"], 12);
+  EXPECT_NE(markdown(report).find("| plan | 13 |"), std::string::npos);
+  for (const char* wrong : {"{", "{}", R"({"protected":3})", R"({"protected":[{"layer":"conv"}]})",
+                            R"({"points":[{}]})"}) {
+    std::ofstream(file("wrong.json")) << wrong;
+    EXPECT_NE(message_of([&] { read_plans({file("wrong.json")}, campaign); }).find("no plan"),
+              std::string::npos)
+        << wrong;
+  }
+  std::ofstream(file("wrong.json"))
+      << R"({"protected":[{"layer":"conv","tensor":"conv.weight","index":-1,"bit":3}]})";
+  EXPECT_NE(message_of([&] { read_plans({file("wrong.json")}, campaign); }).find("has no layer"),
+            std::string::npos);
+}
+
+TEST_F(ReportTest, NetworksAlikeAreCompared) {
+  const std::string store = exhaustive();
+  CampaignOptions options;
+  options.select = "random:40";
+  run(options, file("part.db"));
+  std::ofstream(file("costs.csv")) << "store,latency,note\npart,2.5,a b\nrun,3,c\n";
+  const Report report =
+      make_report({.stores = {store, file("part.db")}, .costs = file("costs.csv")});
+  ASSERT_TRUE(report.space.has_value());
+  const DesignSpace& space = *report.space;
+  EXPECT_EQ(space.columns, (std::vector<std::string>{"latency", "note"}));
+  EXPECT_EQ(space.designs[0].costs, (std::vector<std::string>{"3", "c"}));
+  EXPECT_EQ(space.designs[1].costs, (std::vector<std::string>{"2.5", "a b"}));
+  EXPECT_EQ(space.score, "mispredict");
+  EXPECT_TRUE(space.designs[0].to_guard.has_value());
+  EXPECT_FALSE(space.designs[1].to_guard.has_value());  // not every fault was run
+  EXPECT_NE(markdown(report).find("| latency | note |"), std::string::npos);
+  for (const auto& row : table(flipscope::csv(report))) EXPECT_EQ(row.size(), 11u);
+  EXPECT_NE(message_of([&] {
+              make_report({.stores = {store}, .costs = file("costs.csv")});
+            }).find("two stores"),
+            std::string::npos);
+  std::ofstream(file("costs.csv")) << "store,latency\nother,2\n";
+  EXPECT_NE(message_of([&] {
+              make_report({.stores = {store, file("part.db")}, .costs = file("costs.csv")});
+            }).find("no row is called 'run'"),
             std::string::npos);
 }
 

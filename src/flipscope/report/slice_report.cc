@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "flipscope/numeric/correlation.h"
@@ -20,7 +21,7 @@ void read_pictures(const std::string& file, SliceReport& report) {
     const auto [entry, is_new] = number.try_emplace(row.text("slice"), report.pictures.size());
     if (is_new) {
       report.pictures.push_back(
-          {row.text("slice"), row.number("variance_shown"), {}, {}, {}, {}, {}});
+          {row.text("slice"), row.number("variance_shown"), {}, {}, {}, {}, {}, {}});
     }
     SliceReport::Picture& picture = report.pictures[entry->second];
     picture.kind.push_back(row.text("kind"));
@@ -50,7 +51,18 @@ void read_scores(const std::string& file, const std::vector<std::string>& heuris
   const auto known = changes(campaign);
   std::vector<std::vector<double>> scores(heuristics.size());
   std::vector<double> truth;
+  std::multimap<std::int64_t, SliceReport::Picture*> pictured;
+  for (SliceReport::Picture& picture : report.pictures) {
+    for (const std::int64_t fault : std::set(picture.fault.begin(), picture.fault.end())) {
+      pictured.emplace(fault, &picture);
+    }
+  }
   read_table(file, [&](const CsvRow& row) {
+    const auto [begin, end] = pictured.equal_range(row.integer("fault"));
+    for (auto entry = begin; entry != end; ++entry) {
+      entry->second->names[entry->first] = fmt::format("{}, index {}, bit {}", row.text("layer"),
+                                                       row.text("index"), row.text("bit"));
+    }
     const auto found = known.find(
         {row.text("tensor"), row.integer("index"), static_cast<int>(row.integer("bit"))});
     if (found == known.end()) return;
@@ -78,6 +90,7 @@ void read_scores(const std::string& file, const std::vector<std::string>& heuris
 
 SliceReport read_slices(const std::vector<std::string>& files, const CampaignReport& campaign) {
   SliceReport report;
+  std::vector<std::pair<std::string, std::vector<std::string>>> scores;  // file, heuristics
   for (const std::string& file : files) {
     const std::vector<std::string> columns = table_columns(file);
     const auto has = [&](const char* name) { return std::ranges::count(columns, name) == 1; };
@@ -85,11 +98,12 @@ SliceReport read_slices(const std::vector<std::string>& files, const CampaignRep
       read_pictures(file, report);
     } else if (has("slice") && has("tensor") && has("bit")) {
       const auto first = std::ranges::find(columns, "slice") + 1;
-      read_scores(file, {first, columns.end()}, campaign, report);
+      scores.emplace_back(file, std::vector<std::string>(first, columns.end()));
     } else {
       fail("report", "{} is no file of slice --out or slice --scatter", file);
     }
   }
+  for (const auto& [file, heuristics] : scores) read_scores(file, heuristics, campaign, report);
   return report;
 }
 

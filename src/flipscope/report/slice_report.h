@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct SliceReport {
     std::vector<std::string> kind;           ///< [point] expected, faulty, centroid
     std::vector<std::int64_t> label, fault;  ///< [point] class; fault number, −1: none
     std::vector<double> x, y;
+    std::map<std::int64_t, std::string> names;  ///< of its faults, where a file of scores says them
   };
   /// A heuristic's scores beside the campaign's |change of score|.
   struct Scores {
