@@ -68,17 +68,21 @@ int inject(const Options& options) {
     fail("usage", "inject needs --store FILE, the file that keeps the campaign");
   }
   if (options.campaign.samples.inputs.empty()) fail("usage", "inject needs --inputs FILE");
-  ProgressLine progress("faults", options.quiet);
+  ProgressLine scoring("faults scored", options.quiet), progress("faults", options.quiet);
+  CampaignOptions campaign = options.campaign;
+  campaign.scoring = scoring.callback();
   const CampaignSummary summary =
-      run_campaign(options.campaign, options.store, progress.callback(), stop_signal());
+      run_campaign(campaign, options.store, progress.callback(), stop_signal());
+  scoring.clear();
   progress.clear();
+  const bool has_begun = !summary.identity.empty();
 
   std::optional<bool> broken;
   const std::optional<Bar>& bar = options.campaign.bar;
   if (bar && !summary.interrupted) broken = is_broken(*bar, summary);
-  if (options.json) {
+  if (options.json && has_begun) {
     print(summary_json(summary, options.store, broken));
-  } else if (!options.quiet) {
+  } else if (!options.quiet && has_begun) {
     print(summary_text(summary, options.store));
     if (!summary.interrupted)
       print(fmt::format("Next: flipscope report {} --out report.html\n", options.store));

@@ -40,11 +40,13 @@ function tiles(campaign) {
   if (!campaign.layers.length) return h("div.tiles", result);
   const worst = (groups) => groups.reduce((a, b) => (b.harm.lower > a.harm.lower ? b : a));  // surely
   const layer = worst(campaign.layers), position = worst(campaign.positions);
-  result.push(tile("most critical layer", layerName(layer), `${rate(layer.harm, show)} per flip, ${percent(layer.harm_share)} of all harm`),
+  const largest = campaign.layers.reduce((a, b) => (b.harm_share > a.harm_share ? b : a));
+  const most = largest.harm_share > layer.harm_share ? `; most, ${percent(largest.harm_share)}, lies in ${layerName(largest)}` : "";
+  result.push(tile("most critical layer, per bit", layerName(layer), `${rate(layer.harm, show)} per flip, ${percent(layer.harm_share)} of all harm${most}`),
               tile("most critical position", positionName(position), `${rate(position.harm, show)} per flip, ${percent(position.harm_share)} of all harm`));
   const hundred = campaign.residuals.find(({ bits }) => bits === 100);
-  if (hundred) {
-    result.push(tile("harm left without the 100 worst bits", percent(hundred.left), [campaign.exhaustive ? "" : "of the harm that was seen; ", h("a", { href: "#worst" }, "which they are"), ", ", h("a", { href: "#protect" }, "what others leave")]));
+  if (hundred && campaign.exhaustive) {
+    result.push(tile("harm left with the 100 worst bits protected", percent(hundred.left), [h("a", { href: "#worst" }, "which they are"), ", ", h("a", { href: "#protect" }, "what others leave")]));
   }
   return h("div.tiles", result);
 }
@@ -86,7 +88,7 @@ function header(main, choose) {
   return tabs;
 }
 
-const about = (c) => `${grouped(c.done)} ${c.trials ? "trials on" : c.exhaustive ? "faults, every one in" : "faults, a selection of"} ${grouped(c.fault_space)} stored bits${c.done < c.faults ? ` (at most ${grouped(c.faults)} are planned)` : ""}, on ${grouped(c.samples)} samples`;
+const about = (c) => `${grouped(c.done)} ${c.trials ? "trials on" : c.exhaustive ? "faults, all of" : "faults out of"} ${grouped(c.fault_space)} stored bits${c.done < c.faults ? ` (at most ${grouped(c.faults)} are planned)` : ""}, on ${grouped(c.samples)} samples`;
 
 async function show(number, tabs) {
   const campaign = campaigns[number], main = document.getElementById("main");

@@ -84,7 +84,7 @@ export function protection(campaign, faults, registers) {
     if (from !== amount) amount.value = chosen;
     if (from !== slider) slider.value = Math.round((steps * Math.log(chosen)) / Math.log(Math.max(2, most)));
     slider.setAttribute("aria-valuetext", `${grouped(chosen)} bits, ${percent(left[chosen])} of the harm left`);
-    sentence.replaceChildren("Protecting the ", h("b", grouped(chosen)), campaign.exhaustive ? ` worst bits (${percent(chosen / faults.rows)} of the fault space) leaves ` : ` worst of the ${grouped(faults.rows)} bits that were run leaves `, h("b", percent(left[chosen])), campaign.exhaustive ? " of the harm, and adds " : " of their harm (what the bits that were not run do is not known), and adds ", h("b", percent(area(chosen))), " to the ", term("area"), " of the registers.");
+    sentence.replaceChildren("Protecting the ", h("b", grouped(chosen)), campaign.exhaustive ? ` worst bits (${percent(chosen / faults.rows)} of the fault space) leaves ` : ` worst of the ${grouped(faults.rows)} bits that were run leaves `, h("b", percent(left[chosen])), campaign.exhaustive ? " of the harm, and adds " : " of their harm (bits that were not run keep theirs), and adds ", h("b", percent(area(chosen))), " to the ", term("area"), " of the registers.");
     curve.redraw();
     where.redraw();
   };
@@ -93,8 +93,8 @@ export function protection(campaign, faults, registers) {
   slider.addEventListener("input", () => choose(bitsAt(Number(slider.value)), slider));
   const list = () => faults.list(faults.worst.subarray(0, chosen));
   const controls = h("div.toolbar.choose", h("label", "Protect ", amount, " bits"), slider, h("label", "at ", cost, " registers each"),
-    h("div.buttons", h("button", { type: "button", onclick: () => copy(list(), "Fault list") }, "Copy them"),
-      h("button", { type: "button", onclick: () => download("protect.csv", "text/csv", list()) }, "For --protect")));
+    h("div.buttons", h("button", { type: "button", onclick: () => copy(list(), "Fault list") }, "Copy these bits"),
+      h("button", { type: "button", onclick: () => download("protect.csv", "text/csv", list()) }, "Download these bits")));
   choose(chosen);
   return [h("div.wide", sentence, controls), curve, where];
 }

@@ -229,7 +229,7 @@ const tests = {
     await page.$eval("#protect input[type=range]", (input) => { input.value = 0; input.dispatchEvent(new Event("input")); });
     assert.equal(await text(page, "#protect .answer b"), "1");
     await page.$eval("#protect input[type=number]", (input) => { input.value = 5; input.dispatchEvent(new Event("input")); });
-    await click(page, "#protect", "For --protect");
+    await click(page, "#protect", "Download these bits");
     writeFileSync(at("protect.csv"), await offered(page));
     const again = flipscope("inject", ...CLASSIFIER, "--first", "20", "--protect", at("protect.csv"), "--select", "random:20", "--store", at("protected.db"), "--json");
     assert.equal(JSON.parse(again).done, 20);

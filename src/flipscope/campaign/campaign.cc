@@ -205,7 +205,11 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
 
 CampaignSummary run_campaign(const CampaignOptions& options, const std::string& store,
                              const Progress& progress, const std::atomic<bool>& stop) {
-  return run_plan(Plan(options), options, store, progress, stop);
+  try {
+    return run_plan(Plan(options, &stop), options, store, progress, stop);
+  } catch (const Interrupted&) {
+    return {.interrupted = true};
+  }
 }
 
 Rate make_rate(double mean, std::uint64_t faults, std::uint64_t population, double confidence) {

@@ -47,6 +47,10 @@ Arithmetic parse_arithmetic(const std::string& text);
 /// A score of outputs [sample][value] under one fault. Called by several threads at once.
 using ScoreFunction = std::function<double(const float* outputs, std::int64_t samples, int values)>;
 
+/// `done` of `total` faults of this shard, those found in the store included; `seconds` since this
+/// run began. Called from any thread, one call at a time.
+using Progress = std::function<void(std::uint64_t done, std::uint64_t total, double seconds)>;
+
 struct CampaignOptions {
   // What affects the result: the campaign's identity.
   std::string model;  ///< as load_model() takes it
@@ -76,12 +80,9 @@ struct CampaignOptions {
   std::int64_t verify = 0;  ///< faults to run again by the reference
   std::size_t memory = 0;   ///< bytes for golden values; 0: half of the machine's
   int threads = 0;          ///< 0: all cores
+  Progress scoring;         ///< hears of the faults that a hybrid selection scores first
   std::optional<Bar> bar;   ///< one that this campaign can have no rate for is refused at the start
 };
-
-/// `done` of `total` faults of this shard, those found in the store included; `seconds` since this
-/// run began. Called from any thread, one call at a time.
-using Progress = std::function<void(std::uint64_t done, std::uint64_t total, double seconds)>;
 
 /// A mean over faults of each fault's share of samples, with its interval.
 struct Rate {
@@ -113,13 +114,20 @@ struct CampaignSummary {
 };
 
 /// Starts the campaign in a new store, or resumes the one that `store` holds. Returns when this
-/// shard is complete or `stop` is set. Throws Error where options are wrong, the store is foreign
-/// or cannot be written, or --verify finds a difference (VerificationError).
+/// shard is complete or `stop` is set; the summary is empty where that was before it began. Throws
+/// Error where options are wrong, the store is foreign or cannot be written, or --verify finds a
+/// difference (VerificationError).
 CampaignSummary run_campaign(const CampaignOptions& options, const std::string& store,
                              const Progress& progress, const std::atomic<bool>& stop);
 
 /// What a store holds, without running anything.
 CampaignSummary summarize(const std::string& store);
+
+/// `stop` was set before a campaign could begin.
+class Interrupted : public Error {
+ public:
+  using Error::Error;
+};
 
 /// --verify found that engine and reference differ: a check that does not hold, not a mistake of
 /// the user's (exit 1).

@@ -1,12 +1,17 @@
 #include "flipscope/campaign/hybrid_selection.h"
 
+#include <tbb/global_control.h>
+#include <tbb/info.h>
+
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <numeric>
 #include <utility>
 
 #include "flipscope/analysis/hybrid.h"
 #include "flipscope/analysis/slice_score.h"
+#include "flipscope/campaign/ticker.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
@@ -133,7 +138,9 @@ std::uint64_t default_audit(std::uint64_t space) {
 }
 
 std::vector<double> hybrid_priorities(const Graph& graph, const Samples& samples,
-                                      const FaultSpace& space, const std::string& heuristic) {
+                                      const FaultSpace& space, const std::string& heuristic,
+                                      const CampaignOptions& options,
+                                      const std::atomic<bool>* stop) {
   const std::vector<SliceColumn> columns =
       parse_columns({heuristic}, SliceProblem::decides(graph, samples));
   if (columns.size() != 1) {
@@ -144,9 +151,23 @@ std::vector<double> hybrid_priorities(const Graph& graph, const Samples& samples
   std::vector<std::uint64_t> faults(space.size());
   std::iota(faults.begin(), faults.end(), std::uint64_t{0});
   SliceScores scores;
-  const std::atomic<bool> stop{false};
-  add_scores(
-      problem, faults, columns, ChangeSource::run, scores, stop, [](std::uint64_t) {}, [] {});
+  const std::atomic<bool> never{false};
+  const auto start = std::chrono::steady_clock::now();
+  const std::uint64_t blocks = problem.blocks().size();
+  const std::function<void(std::uint64_t)> report = [&](std::uint64_t runs) {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    if (options.scoring) options.scoring(runs / blocks, space.size(), passed.count());
+  };
+  Ticker ticker(report);
+  const tbb::global_control limit(
+      tbb::global_control::max_allowed_parallelism,
+      static_cast<std::size_t>(options.threads > 0 ? options.threads
+                                                   : tbb::info::default_concurrency()));
+  if (!add_scores(
+          problem, faults, columns, ChangeSource::run, scores, stop != nullptr ? *stop : never,
+          [&](std::uint64_t runs) { ticker(runs); }, [] {})) {
+    throw Interrupted("[campaign] interrupted while faults were scored");
+  }
   std::vector<double> priorities = finished(problem, columns, scores);
   const std::vector<double> work = exact_work(graph, problem.slicing());
   for (std::uint64_t fault = 0; fault < space.size(); ++fault) {

@@ -59,12 +59,12 @@ std::string file_digest(const std::string& file) {
 
 }  // namespace
 
-Plan::Plan(const CampaignOptions& options)
-    : Plan(options, load_model(options.model, options.variant), {}, model_identity(options.model)) {
-}
+Plan::Plan(const CampaignOptions& options, const std::atomic<bool>* stop)
+    : Plan(options, load_model(options.model, options.variant), {}, model_identity(options.model),
+           stop) {}
 
 Plan::Plan(const CampaignOptions& options, Graph graph, Samples samples,
-           const std::string& model_digest)
+           const std::string& model_digest, const std::atomic<bool>* stop)
     : options_(options),
       graph_(std::move(graph)),
       samples_(samples.count == 0 ? load(options, graph_) : std::move(samples)),
@@ -73,7 +73,7 @@ Plan::Plan(const CampaignOptions& options, Graph graph, Samples samples,
       values_(static_cast<int>(element_count(graph_.values[graph_.outputs.at(0)].shape))) {
   if (samples_.count == 0) fail("campaign", "'{}' holds no samples", options.samples.inputs);
   choose_carriers(graph_, load_of(fault_model_, options.space.parts));
-  read_fault_files();
+  read_fault_files(stop);
   choose_score();
   check_selection();
   choose_bottleneck();
@@ -83,7 +83,7 @@ Plan::Plan(const CampaignOptions& options, Graph graph, Samples samples,
   }
 }
 
-void Plan::read_fault_files() {
+void Plan::read_fault_files(const std::atomic<bool>* stop) {
   const SelectionMethod method = parse_selection(options_.select);
   std::optional<FaultSpace> whole;
   if (!method.file.empty() || !options_.protect.empty()) whole = whole_space(graph_);
@@ -97,7 +97,8 @@ void Plan::read_fault_files() {
       fail("faults", "--select hybrid goes with --faults bit-flip only");
     }
     selection_ = select_hybrid(
-        space_, fault_model_.effect, hybrid_priorities(graph_, samples_, space_, method.heuristic),
+        space_, fault_model_.effect,
+        hybrid_priorities(graph_, samples_, space_, method.heuristic, options_, stop),
         method.heuristic, method.count > 0 ? method.count : default_audit(space_.size()),
         options_.seed);
   } else {

@@ -1,6 +1,7 @@
 // A campaign's options made ready: files read, faults selected, everything checked.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -30,12 +31,12 @@ struct StoredChange {
 class Plan {
  public:
   /// Reads the files that the options name. Throws Error where one is wrong or the options do not
-  /// go together.
-  explicit Plan(const CampaignOptions& options);
+  /// go together; Interrupted once `stop` is set, if it is given, while faults are scored.
+  explicit Plan(const CampaignOptions& options, const std::atomic<bool>* stop = nullptr);
 
   /// The same for a graph and samples in memory; `model_digest` stands for the model's bytes.
   Plan(const CampaignOptions& options, Graph graph, Samples samples,
-       const std::string& model_digest);
+       const std::string& model_digest, const std::atomic<bool>* stop = nullptr);
 
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
@@ -73,7 +74,7 @@ class Plan {
   std::uint64_t chunks() const;
 
  private:
-  void read_fault_files();
+  void read_fault_files(const std::atomic<bool>* stop);
   void choose_score();
   void check_selection() const;
   void choose_bottleneck();

@@ -51,8 +51,9 @@ std::string how_much(const CampaignReport& campaign) {
              ? fmt::format("A {} {} on {} of the {} samples on average; {}.", fault, does, harm,
                            samples, certainty(campaign))
              : fmt::format(
-                   "A {} worsens the {} by {} on average, from {:.4g} without faults, over "
-                   "{} samples; {}.",
+                   "A {} worsens the {} by {} on average (a change for the better counts as 0), "
+                   "from "
+                   "{:.4g} without faults, over {} samples; {}.",
                    fault, summary.score_name, harm, summary.golden_score.value_or(0), samples,
                    certainty(campaign));
 }
@@ -80,27 +81,36 @@ std::string where(const CampaignReport& campaign) {
       position_text(position), harm_text(campaign, position.harm));
 }
 
+/// What a sample says of protection: how few bits do the harm, not which bits of the others.
+std::string what_the_sample_shows(const CampaignReport& campaign, std::uint64_t half,
+                                  std::uint64_t tenth) {
+  const auto all = static_cast<double>(campaign.summary.space);
+  return fmt::format(
+      "Half of the harm that was seen lies on {} of the {} faults that were run, nine tenths on "
+      "{}. "
+      "The harm of the bits that were not run, {} of all, stays: which of those to protect, a "
+      "ranking or a campaign of them all says.",
+      grouped(half), grouped(campaign.summary.done), grouped(tenth),
+      percent(1 - static_cast<double>(campaign.summary.done) / all));
+}
+
 std::string what_protection_leaves(const CampaignReport& campaign) {
   const auto half = bits_to_leave(campaign, 0.5), tenth = bits_to_leave(campaign, 0.1);
   if (!half) return "No fault that was run does any harm.";
+  if (!campaign.is_exhaustive()) return what_the_sample_shows(campaign, *half, *tenth);
   const auto hundred = std::ranges::find(campaign.residuals, 100U, &Residual::bits);
-  const std::string of_what =
-      campaign.is_exhaustive()
-          ? "the harm"
-          : fmt::format("the harm of the {} that were run", grouped(campaign.summary.done));
   const std::string protection =
       hundred == campaign.residuals.end()
-          ? fmt::format("Protecting the worst bits first, half of {}", of_what)
-          : fmt::format("Protecting the 100 worst bits leaves {} of {}; half of it",
-                        percent(hundred->left), of_what);
+          ? "Protecting the worst bits first, half of the harm"
+          : fmt::format("Protecting the 100 worst bits leaves {} of the harm; half of it",
+                        percent(hundred->left));
   const auto share = [&](std::uint64_t bits) {
     return fmt::format(
         "{} bit{} ({})", grouped(bits), bits == 1 ? "" : "s",
         percent(static_cast<double>(bits) / static_cast<double>(campaign.summary.done)));
   };
-  return fmt::format("{} is gone with {}, nine tenths with {}{}.", protection, share(*half),
-                     share(*tenth),
-                     campaign.is_exhaustive() ? "" : "; what other bits do is not known");
+  return fmt::format("{} is gone with {}, nine tenths with {}.", protection, share(*half),
+                     share(*tenth));
 }
 
 }  // namespace

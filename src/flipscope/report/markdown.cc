@@ -188,7 +188,9 @@ std::string campaign_section(const CampaignReport& campaign) {
   }
   if (!campaign.worst.empty()) text += "### Most critical bits\n\n" + worst_table(campaign);
   if (!campaign.residuals.empty()) {
-    text += "### What protection leaves\n\n| worst bits protected | harm left |\n| ---: | ---: |\n";
+    text += fmt::format(
+        "### What protection leaves{}\n\n| worst bits protected | harm left |\n| ---: | ---: |\n",
+        campaign.is_exhaustive() ? "" : " of the harm of the faults that were run");
     for (const Residual& residual : campaign.residuals) {
       text += fmt::format("| {} | {} |\n", grouped(residual.bits), percent(residual.left));
     }
