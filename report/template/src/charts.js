@@ -22,6 +22,9 @@ export function nameMargin(names, width) {
 /** px of a bar and the space to the next one: many lie closer. */
 const rowHeight = (rows) => (rows > 14 ? 19 : 26);
 
+/** px of a bar and the space to the next one, beside a plot 300 px high. */
+export const stepBeside = (rows) => Math.max(19, Math.min(40, Math.floor(252 / rows)));
+
 const plain = { background: "none", color: "currentColor", fontFamily: "inherit", fontSize: "12px", overflow: "visible" };
 
 export const plot = (options) => Plot.plot({ ...options, style: plain });
@@ -84,7 +87,7 @@ function outcomeFigure(campaign, groups, { title, nameOf, axis }) {
 /** A cell for each layer and position. */
 function matrixFigure(campaign) {
   const columns = campaign.positions.map((group) => group.from_msb);
-  const label = new Map(campaign.positions.map((group) => [group.from_msb, positionName(group).replace("bit ", "")]));
+  const label = new Map(campaign.positions.map((group) => [group.from_msb, positionName(group).replace("bit ", "").replace("MSB − ", "−")]));
   const rows = campaign.cells.map((group) => ({ ...group, name: layerName(group) }));
   const most = Math.max(...rows.map((d) => d.harm.mean));
   const names = campaign.layers.map(layerName);
@@ -97,14 +100,14 @@ function matrixFigure(campaign) {
       const fits = cell > 46;
       return plot({
         width, marginLeft, marginRight: 12, marginTop: 34, height: names.length * (rowHeight(names.length) + 4) + 60,
-        x: { label: "bit position", axis: "top", domain: columns, tickFormat: (c) => label.get(c), tickSize: 0, padding: 0.06,
+        x: { label: "bit position", labelOffset: 32, axis: "top", domain: columns, tickFormat: (c) => label.get(c), tickSize: 0, padding: 0.06,
              ...(cell < 16 ? { ticks: columns.filter((c) => c % 4 === 0) } : {}) },
         y: { label: null, domain: names, tickFormat: fit, tickSize: 0, padding: 0.08 },
         marks: [
           Plot.cell(rows, { x: "from_msb", y: "name", fill: (d) => (d.harm.mean > 0 ? "var(--critical)" : "var(--nothing)"),
             fillOpacity: (d) => (d.harm.mean > 0 ? 0.08 + 0.92 * Math.sqrt(d.harm.mean / most) : 1), rx: 3 }),
           fits ? Plot.text(rows, { x: "from_msb", y: "name", text: (d) => (d.harm.mean > 0 ? harm(campaign, d.harm.mean) : "0"), fontVariant: "tabular-nums",
-            fill: (d) => (Math.sqrt(d.harm.mean / most) > 0.8 ? "var(--on-critical)" : "currentColor") }) : null,
+            fill: (d) => (Math.sqrt(d.harm.mean / most) > 0.64 ? "var(--on-critical)" : "currentColor") }) : null,
           Plot.tip(rows, Plot.pointer({ x: "from_msb", y: "name", title: (d) =>
             `${d.name}, ${positionName(d)}\nharm per flip ${rate(d.harm, (v) => harm(campaign, v))}\n${percent(d.harm_share)} of all harm\n${grouped(d.faults)} faults` })),
         ],
@@ -121,9 +124,9 @@ export function outcomeFigures(campaign) {
   const figures = [
     harmFigure(campaign, campaign.layers, { ...layers, title: "Harm by layer",
       says: ["Mean ", term("harm"), " of a flip in each layer."] }),
+    outcomeFigure(campaign, campaign.layers, { ...layers, title: "Outcomes by layer" }),
     harmFigure(campaign, campaign.positions, { ...positions, title: "Harm by bit position",
       says: ["Mean ", term("harm"), " of a flip at each position, the ", term("MSB"), " first."] }),
-    outcomeFigure(campaign, campaign.layers, { ...layers, title: "Outcomes by layer" }),
     outcomeFigure(campaign, campaign.positions, { ...positions, title: "Outcomes by bit position" }),
   ];
   if (campaign.layers.length > 1 && campaign.positions.length > 1) figures.push(matrixFigure(campaign));

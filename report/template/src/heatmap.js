@@ -1,7 +1,7 @@
 // Every struck word × bit on a canvas: columns are words in the model's order, rows bits from the most
 // significant. Where words are narrower than a pixel, a pixel shows the worst of them.
 import { announce, csv, download, h } from "./dom.js";
-import { coordinates, grouped, harm, number } from "./format.js";
+import { coordinates, grouped, harm, number, shortened } from "./format.js";
 import { Ramp } from "./ramp.js";
 import { term } from "./terms.js";
 
@@ -292,8 +292,8 @@ export class HeatMap {
   drawStrip(pixels) {
     this.strip.replaceChildren(...this.segments.filter(({ from, to }) => to > this.from && from < this.to).map(({ target, from, to }) => {
       const left = Math.max(0, (from - this.from) * pixels), right = Math.min(this.canvas.clientWidth, (to - this.from) * pixels);
-      const name = this.campaign.targets[target].layer;
-      return h("span", { style: `left:${left}px;width:${Math.max(1, right - left)}px`, title: name }, right - left > 30 ? name : "");
+      const name = this.campaign.targets[target].layer, room = Math.floor((right - left - 8) / 8);
+      return h("span", { style: `left:${left}px;width:${Math.max(1, right - left)}px`, title: name }, room >= Math.min(6, name.length) ? shortened(name, room) : "");
     }));
   }
 

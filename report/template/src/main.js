@@ -25,7 +25,7 @@ function section(id, title, ...content) {
 
 function tile(label, value, detail) {
   const parts = value.split(/(?<=[/_.])/).flatMap((part) => [part, h("wbr")]);
-  return h("div.tile", h("span.label", label), h(value.length > 13 ? "strong.long" : "strong", parts), h("span.detail", detail));
+  return h("div.tile", h("span.label", label), h(value.length > 10 ? "strong.long" : "strong", parts), h("span.detail", detail));
 }
 
 const certainty = (campaign) => (campaign.exhaustive ? "exact: every fault was run" : null);

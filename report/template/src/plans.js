@@ -1,6 +1,6 @@
 // Plans of protection: what each costs, what it leaves, and where its bits lie.
 import * as Plot from "@observablehq/plot";
-import { nameMargin, plot } from "./charts.js";
+import { nameMargin, plot, stepBeside } from "./charts.js";
 import { h } from "./dom.js";
 import { figure } from "./figure.js";
 import { grouped, number, percent } from "./format.js";
@@ -14,11 +14,14 @@ function measuredText(measured) {
 }
 
 function table(plans) {
-  const names = ["plan", "bits", term("area", "area added"), term("harm left"), term("score error left"), "change foreseen", "change measured by trials"];
+  const columns = [
+    ["bits", (p) => grouped(p.bits)], [term("area", "area added"), (p) => percent(p.area)],
+    [term("harm left"), (p) => (p.left === null ? "" : percent(p.left))], [term("score error left"), (p) => (p.error_left === null ? "" : percent(p.error_left))],
+    ["change foreseen", (p) => number(p.foreseen)], ["change measured by trials", (p) => measuredText(p.measured)],
+  ].filter(([, cell]) => plans.some(cell));
   return h("div.scroll.wide", { tabindex: 0, role: "region", "aria-label": "Plans" }, h("table.data", h("caption.hidden", "Plans of protection"),
-    h("thead", h("tr", names.map((name, i) => h(i ? "th" : "th.left", { scope: "col" }, name)))),
-    h("tbody", plans.map((p) => h("tr", h("th.left", { scope: "row" }, p.name), h("td", grouped(p.bits)), h("td", percent(p.area)), h("td", p.left === null ? "" : percent(p.left)),
-      h("td", p.error_left === null ? "" : percent(p.error_left)), h("td", number(p.foreseen)), h("td", measuredText(p.measured)))))));
+    h("thead", h("tr", h("th.left", { scope: "col" }, "plan"), columns.map(([name]) => h("th", { scope: "col" }, name)))),
+    h("tbody", plans.map((p) => h("tr", h("th.left", { scope: "row" }, p.name), columns.map(([, cell]) => h("td", cell(p))))))));
 }
 
 /** `best`: [{bits, left}] of protecting the worst bits first; `registers`: what a bit adds. */
@@ -52,11 +55,11 @@ function byLayer(plans) {
     draw: (width) => {
       const rows = plan.layers, { marginLeft, fit } = nameMargin(rows.map((d) => d.layer), width);
       return plot({
-        width, marginLeft, marginRight: 92, marginBottom: 34, height: rows.length * 26 + 56,
-        x: { label: "protected bits →", ticks: 4, grid: true, tickFormat: (d) => (Number.isInteger(d) ? grouped(d) : "") }, y: { label: null, domain: rows.map((d) => d.layer), tickFormat: fit, tickSize: 0 },
+        width, marginLeft, marginRight: 92, marginTop: 4, marginBottom: 40, height: rows.length * stepBeside(rows.length) + 48,
+        x: { label: "protected bits →", labelOffset: 36, ticks: Math.max(2, Math.floor((width - marginLeft) / 90)), grid: true, tickFormat: (d) => (Number.isInteger(d) ? grouped(d) : "") }, y: { label: null, domain: rows.map((d) => d.layer), tickFormat: fit, tickSize: 0 },
         marks: [
           Plot.barX(rows, { x: "bits", y: "layer", fill: "var(--accent)", rx: 2, insetTop: 3, insetBottom: 3 }),
-          Plot.text(rows, { x: "bits", y: "layer", textAnchor: "start", dx: 6, text: (d) => `${grouped(d.bits)} · ${percent(d.harm_share)}` }),
+          Plot.text(rows, { x: "bits", y: "layer", textAnchor: "start", dx: 6, text: (d) => (d.bits ? `${grouped(d.bits)} · ${percent(d.harm_share)}` : "0") }),
           Plot.tip(rows, Plot.pointerY({ x: "bits", y: "layer", title: (d) => `${d.layer}\n${grouped(d.bits)} bits\n${percent(d.harm_share)} of all harm` })),
           Plot.ruleX([0]),
         ],

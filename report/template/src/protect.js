@@ -1,6 +1,6 @@
 // What protecting the worst bits leaves, and where those bits lie.
 import * as Plot from "@observablehq/plot";
-import { nameMargin, plot } from "./charts.js";
+import { nameMargin, plot, stepBeside } from "./charts.js";
 import { copy, download, h } from "./dom.js";
 import { figure } from "./figure.js";
 import { grouped, percent } from "./format.js";
@@ -68,11 +68,11 @@ export function protection(campaign, faults, registers) {
     draw: (width) => {
       const rows = perLayer(), { marginLeft, fit } = nameMargin(rows.map((d) => d.layer), width);
       return plot({
-        width, marginLeft, marginRight: width < 480 ? 76 : 120, marginBottom: 34, height: rows.length * 26 + 56,
-        x: { label: "protected bits →", ticks: 4, grid: true, tickFormat: (d) => (Number.isInteger(d) ? grouped(d) : "") }, y: { label: null, domain: rows.map((d) => d.layer), tickFormat: fit, tickSize: 0 },
+        width, marginLeft, marginRight: width < 480 ? 76 : 120, marginTop: 4, marginBottom: 40, height: rows.length * stepBeside(rows.length) + 48,
+        x: { label: "protected bits →", labelOffset: 36, ticks: Math.max(2, Math.floor((width - marginLeft) / 90)), grid: true, tickFormat: (d) => (Number.isInteger(d) ? grouped(d) : "") }, y: { label: null, domain: rows.map((d) => d.layer), tickFormat: fit, tickSize: 0 },
         marks: [
           Plot.barX(rows, { x: "bits", y: "layer", fill: "var(--accent)", rx: 2, insetTop: 3, insetBottom: 3, title: (d) => `${d.layer}: ${grouped(d.bits)} bits, ${percent(d.harm)} of all harm` }),
-          Plot.text(rows, { x: "bits", y: "layer", textAnchor: "start", dx: 6, text: (d) => (width < 480 || !d.harm ? `${grouped(d.bits)} · ${percent(d.harm)}` : `${grouped(d.bits)} (−${percent(d.harm)} harm)`) }),
+          Plot.text(rows, { x: "bits", y: "layer", textAnchor: "start", dx: 6, text: (d) => (!d.bits ? "0" : width < 480 ? `${grouped(d.bits)} · ${percent(d.harm)}` : `${grouped(d.bits)} (−${percent(d.harm)} harm)`) }),
           Plot.ruleX([0]),
         ],
       });

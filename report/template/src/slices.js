@@ -25,12 +25,13 @@ function picture(pictures) {
       const panel = (data, fx) => data.map((p) => ({ ...p, fx }));
       const panels = ["expected", `under ${name(fault)}`];
       return plot({
-        width, height: width < 600 ? width * 1.5 : Math.min(460, width * 0.44), marginLeft: 42, marginRight: width < 600 ? 104 : 20, marginBottom: 38, marginTop: 26, grid: true,
+        width, height: width < 600 ? width * 1.5 : Math.min(460, width * 0.44), marginLeft: 42, marginRight: 20, marginBottom: 38, marginTop: 26, grid: true,
         x: { label: `first axis (both show ${percent(chosen.variance_shown)} of the variance) →`, ticks: 5, labelOffset: 34 }, y: { label: "↑ second axis", ticks: 5 },
-        ...(width < 600 ? { fy: { domain: panels, label: null } } : { fx: { domain: panels, label: null } }),
+        ...(width < 600 ? { fy: { domain: panels, axis: null } } : { fx: { domain: panels, label: null } }),
         symbol: { type: "identity" },
         marks: [
           Plot.dot([...panel(expected, panels[0]), ...panel(faulty, panels[1])], { ...look, [width < 600 ? "fy" : "fx"]: "fx", r: 3, strokeOpacity: 0.75, tip: true, title: (p) => `class ${p.class}, ${p.kind}` }),
+          width < 600 ? Plot.text(panels, { fy: (d) => d, text: (d) => d, frameAnchor: "top", lineAnchor: "bottom", dy: -6 }) : null,
           Plot.dot([...panel(centroids, panels[0]), ...panel(centroids, panels[1])], { x: "x", y: "y", [width < 600 ? "fy" : "fx"]: "fx", stroke: "var(--surface)", fill: (p) => COLORS[p.class % 7], r: 7, strokeWidth: 2 }),
         ],
       });

@@ -13,6 +13,7 @@ const MECHANISMS = [
   { key: "whole", name: "run from the fault to the output", color: "var(--critical)", says: "what the fault reaches was run to the end" },
 ];
 
+const short = (seconds) => (seconds < 1e-3 ? `${number(1e6 * seconds, 3)} µs` : `${number(1e3 * seconds, 3)} ms`);
 const time = (seconds) => (seconds < 120 ? `${number(seconds, 3)} s` : seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${number(seconds / 3600, 3)} h`);
 
 export function workFigure(work, campaign) {
@@ -20,11 +21,11 @@ export function workFigure(work, campaign) {
   const rows = MECHANISMS.filter(({ key }) => work[key] > 0).map((m) => ({ ...m, pairs: work[m.key], share: work[m.key] / total }));
   return figure({
     title: "How each pair of a fault and a sample was settled", wide: true,
-    says: [`${grouped(total)} pairs of a fault and a sample in ${time(work.seconds)}: ${number((1e6 * work.seconds) / total, 3)} µs each. Nothing before the fault is ever run again, and a difference that dies out is followed no further: ${percent(campaign.all.masked.mean)} of pairs are `, term("masked"), "."],
+    says: [`${grouped(total)} pairs of a fault and a sample in ${time(work.seconds)}: ${short(work.seconds / total)} each. Nothing before the fault is ever run again, and a difference that dies out is followed no further: ${percent(campaign.all.masked.mean)} of pairs are `, term("masked"), "."],
     label: rows.map((d) => `${d.name}: ${percent(d.share)}`).join("; "),
     draw: (width) => plot({
-      width, height: rows.length * 34 + 46, marginLeft: width < 520 ? 118 : 220, marginRight: 56, marginBottom: 34,
-      x: { label: "share of pairs →", tickFormat: "%", ticks: 4, grid: true }, y: { label: null, domain: rows.map((d) => d.name), tickSize: 0, tickFormat: (name) => (width < 520 ? name.replace("run from the fault to the output", "run to the output").replace("run from the bottleneck on", "run from bottleneck") : name) },
+      width, height: rows.length * 34 + 48, marginLeft: width < 520 ? 118 : 220, marginRight: 56, marginTop: 8, marginBottom: 40,
+      x: { label: "share of pairs →", labelOffset: 36, tickFormat: "%", ticks: width < 520 ? 2 : 5, grid: true }, y: { label: null, domain: rows.map((d) => d.name), tickSize: 0, tickFormat: (name) => (width < 520 ? name.replace("run from the fault to the output", "run to the output").replace("run from the bottleneck on", "run from bottleneck") : name) },
       marks: [Plot.barX(rows, { x: "share", y: "name", fill: "color", rx: 2, insetTop: 4, insetBottom: 4 }), Plot.text(rows, { x: "share", y: "name", text: (d) => percent(d.share), textAnchor: "start", dx: 6 }),
               Plot.tip(rows, Plot.pointerY({ x: "share", y: "name", title: (d) => `${d.name}: ${grouped(d.pairs)}\n${d.says}` })), Plot.ruleX([0])],
       color: { type: "identity" },

@@ -180,7 +180,8 @@ std::vector<std::pair<std::string, std::string>> facts(const CampaignReport& cam
   if (!versions.empty()) {
     add("Run by", fmt::format("flipscope {}, semantics {}", fmt::join(versions, ", "),
                               field(record.fields, "semantics")));
-    add("Time", fmt::format("{}, up to {} threads", duration(seconds), threads));
+    add("Time",
+        fmt::format("{}, up to {} thread{}", duration(seconds), threads, threads == 1 ? "" : "s"));
   }
   return facts;
 }
