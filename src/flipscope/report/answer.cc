@@ -84,14 +84,13 @@ std::string where(const CampaignReport& campaign) {
 /// What a sample says of protection: how few bits do the harm, not which bits of the others.
 std::string what_the_sample_shows(const CampaignReport& campaign, std::uint64_t half,
                                   std::uint64_t tenth) {
-  const auto all = static_cast<double>(campaign.summary.space);
   return fmt::format(
       "Half of the harm that was seen lies on {} of the {} faults that were run, nine tenths on "
       "{}. "
-      "The harm of the bits that were not run, {} of all, stays: which of those to protect, a "
-      "ranking or a campaign of them all says.",
+      "The harm of the {} bits that were not run stays: which of those to protect, a ranking or a "
+      "campaign of them all says.",
       grouped(half), grouped(campaign.summary.done), grouped(tenth),
-      percent(1 - static_cast<double>(campaign.summary.done) / all));
+      grouped(campaign.summary.space - std::min(campaign.summary.done, campaign.summary.space)));
 }
 
 std::string what_protection_leaves(const CampaignReport& campaign) {

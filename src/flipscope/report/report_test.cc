@@ -10,6 +10,7 @@
 
 #include "flipscope/campaign/test_campaign.h"
 #include "flipscope/report/fault_columns.h"
+#include "flipscope/report/words.h"
 
 namespace flipscope {
 namespace {
@@ -203,6 +204,10 @@ TEST_F(ReportTest, AScoreWithoutDecisionsHasHarm) {
   EXPECT_LT(report.all.harm.interval.lower, report.all.harm.mean);
   EXPECT_GT(report.all.harm.interval.upper, report.all.harm.mean);
   EXPECT_NE(answer(report).front().find("worsens the mse"), std::string::npos);
+  // A sample says nothing of which other bits to protect.
+  const std::string rest =
+      fmt::format("{} bits that were not run", grouped(plan.space().size() - 500));
+  EXPECT_NE(answer(report).back().find(rest), std::string::npos);
 }
 
 TEST_F(ReportTest, RankingsAreJudgedAndCurvesRead) {
