@@ -89,9 +89,9 @@ int inject(const Options& options) {
   }
   if (summary.interrupted) {
     finish_output();
-    std::fprintf(stderr,
-                 "flipscope: [inject] interrupted; what is done stands in the store, and this goes "
-                 "on: %s\n",
+    std::fprintf(stderr, "flipscope: [inject] interrupted%s: %s\n",
+                 has_begun ? "; what is done stands in the store, and this goes on"
+                           : " before the first fault was run; this starts again",
                  options.command.c_str());
     return 3;
   }
