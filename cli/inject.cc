@@ -50,7 +50,8 @@ void describe_inject(Command& command, Options& options) {
   command.option(
       "arithmetic", "exact|fast",
       [&](const std::string& text) { campaign.arithmetic = parse_arithmetic(text); },
-      "exact (default), or fast, which this version computes exactly too.");
+      "exact (default), or fast: decisions only. Flips that are proved too small to change one are "
+      "not run, and masked samples count as non-critical.");
   command.option("verify", "N", campaign.verify,
                  "Run N of the faults again by the slow reference interpreter; exit 1 if a bit "
                  "differs.");

@@ -65,6 +65,11 @@ std::string work_text(const WorkCounts& work) {
   const auto share = [&](std::uint64_t count) {
     return percent(static_cast<double>(count) / static_cast<double>(work.pairs()));
   };
+  if (work.proved > 0) {
+    return fmt::format(
+        "Of {} (fault, sample) pairs, {} were proved too small to change the decision; {} ran.\n",
+        grouped(work.pairs()), share(work.proved), share(work.whole));
+  }
   return fmt::format(
       "Of {} (fault, sample) pairs, {} kept the golden codes at the network's bottleneck, {} had "
       "codes seen before, {} ran on from there; {} ran whole.\n",
@@ -129,7 +134,8 @@ std::string summary_json(const CampaignSummary& summary, const std::string& stor
       {"work", Json(Json::Object{{"unchanged", summary.work.unchanged},
                                  {"remembered", summary.work.remembered},
                                  {"tail", summary.work.tail},
-                                 {"whole", summary.work.whole}})},
+                                 {"whole", summary.work.whole},
+                                 {"proved", summary.work.proved}})},
       {"samples", summary.samples},
       {"score", summary.score_name},
       {"golden_score", Json(summary.golden_score)},

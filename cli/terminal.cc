@@ -17,7 +17,7 @@ namespace {
 
 constexpr double kBarInterval = 0.1;   // s between two drawings of the bar
 constexpr double kLineInterval = 5.0;  // s between two plain lines
-constexpr int kBarWidth = 24;
+constexpr int kProgressWidth = 24;
 
 /// Cells that UTF-8 text takes on a terminal.
 std::size_t cells(const std::string& text) {
@@ -93,7 +93,7 @@ void ProgressLine::report(std::uint64_t done, std::uint64_t total, double second
                                          grouped(total), unit_, rate, left);
   if (terminal_) {
     const double share = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
-    std::fputs(fmt::format("\r\x1b[K{}▏{}", bar(share, kBarWidth), counts).c_str(), stderr);
+    std::fputs(fmt::format("\r\x1b[K{}▏{}", bar(share, kProgressWidth), counts).c_str(), stderr);
     std::fflush(stderr);
     shown_ = true;
   } else {

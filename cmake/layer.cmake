@@ -1,5 +1,7 @@
 # flipscope_layer(NAME [USES LAYER] [LIBS LIBRARY...]): the folder src/flipscope/NAME as a static
-# library; its *_test.cc as one test program, its *_bench.cc as one benchmark program.
+# library; its *_test.cc as one test program, its *_bench.cc as one benchmark program. Where
+# CMAKE_UNITY_BUILD is set, the library's sources are compiled several at once, but for those that
+# are compiled once an instruction set.
 function(flipscope_layer name)
   cmake_parse_arguments(layer "" "USES" "LIBS" ${ARGN})
   set(folder ${PROJECT_SOURCE_DIR}/src/flipscope/${name})
@@ -13,6 +15,12 @@ function(flipscope_layer name)
   if(sources)
     add_library(flipscope_${name} STATIC ${sources})
     set(scope PUBLIC)
+    foreach(source ${sources})
+      file(STRINGS ${source} per_set REGEX "HWY_TARGET_INCLUDE")
+      if(per_set)
+        set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+      endif()
+    endforeach()
   else()
     add_library(flipscope_${name} INTERFACE)
     set(scope INTERFACE)
@@ -26,10 +34,13 @@ function(flipscope_layer name)
   if(tests AND BUILD_TESTING)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE flipscope_${name} GTest::gtest_main rapidcheck)
+    # Sanitizers are to watch the library; what they make of the tests' own templates takes minutes.
+    target_compile_options(${name}_test PRIVATE $<$<CONFIG:Sanitize>:-O0>)
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()
-  if(benches AND BUILD_TESTING)
+  if(benches AND BUILD_TESTING AND NOT CMAKE_BUILD_TYPE STREQUAL Sanitize)
     add_executable(${name}_bench ${benches})
     target_link_libraries(${name}_bench PRIVATE flipscope_${name} benchmark::benchmark_main)
+    set_target_properties(${name}_bench PROPERTIES UNITY_BUILD OFF)
   endif()
 endfunction()

@@ -182,7 +182,7 @@ export class HeatMap {
     const value = `${number(faults.golden[row], 6)} → ${number(faults.faulty[row], 6)}`;
     const { samples } = campaign;
     const critical = campaign.by_decision ? `critical on ${grouped(faults.critical[row])}` : "";
-    const parts = [critical, `masked on ${grouped(faults.masked[row])}`, faults.due[row] ? `DUE on ${grouped(faults.due[row])}` : "",
+    const parts = [critical, campaign.all.masked ? `masked on ${grouped(faults.masked[row])}` : "", faults.due[row] ? `DUE on ${grouped(faults.due[row])}` : "",
                    `of ${grouped(samples)} samples`].filter(Boolean).join(", ").replace(", of", " of");
     const delta = faults.delta[row];
     return `${where}: ${value}; harm ${harm(campaign, faults.harm[row])}; ${parts}; ${campaign.score} ${delta < 0 ? "" : "+"}${number(delta)}.`;
@@ -344,7 +344,7 @@ export class HeatMap {
     return Array.from({ length: faults.rows }, (_, r) => {
       const { layer, tensor } = faults.targetOf(r);
       return { layer, tensor, index: faults.index[r], bit: faults.bit[r], from_msb: faults.fromMsb(r), golden: faults.golden[r], faulty: faults.faulty[r],
-               samples: campaign.samples, masked: faults.masked[r], critical: campaign.by_decision ? faults.critical[r] : "", due: faults.due[r], delta: Number(faults.delta[r].toPrecision(7)), harm: faults.harm[r] };
+               samples: campaign.samples, masked: campaign.all.masked ? faults.masked[r] : "", critical: campaign.by_decision ? faults.critical[r] : "", due: faults.due[r], delta: Number(faults.delta[r].toPrecision(7)), harm: faults.harm[r] };
     });
   }
 }

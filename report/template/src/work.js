@@ -7,6 +7,7 @@ import { grouped, number, percent } from "./format.js";
 import { term } from "./terms.js";
 
 const MECHANISMS = [
+  { key: "proved", name: "proved too small", color: "var(--masked)", says: "a bound on what the flip can do lies within the margin of the decision: nothing was run" },
   { key: "unchanged", name: "difference died out", color: "var(--masked)", says: "the golden codes at the network's narrowest point came out again: nothing more to run" },
   { key: "remembered", name: "seen before", color: "var(--c2)", says: "another fault had given the same sample the same codes: its verdict holds" },
   { key: "tail", name: "run from the bottleneck on", color: "var(--c4)", says: "only what follows the narrowest point was run" },
@@ -21,7 +22,7 @@ export function workFigure(work, campaign) {
   const rows = MECHANISMS.filter(({ key }) => work[key] > 0).map((m) => ({ ...m, pairs: work[m.key], share: work[m.key] / total }));
   return figure({
     title: "How each pair of a fault and a sample was settled", wide: true,
-    says: [`${grouped(total)} pairs of a fault and a sample in ${time(work.seconds)}: ${short(work.seconds / total)} each. Nothing before the fault is ever run again, and a difference that dies out is followed no further: ${percent(campaign.all.masked.mean)} of pairs are `, term("masked"), "."],
+    says: [`${grouped(total)} pairs of a fault and a sample in ${time(work.seconds)}: ${short(work.seconds / total)} each. Nothing before the fault is ever run again, and a difference that dies out is followed no further${campaign.all.masked ? `: ${percent(campaign.all.masked.mean)} of pairs are ` : "."}`, ...(campaign.all.masked ? [term("masked"), "."] : [])],
     label: rows.map((d) => `${d.name}: ${percent(d.share)}`).join("; "),
     draw: (width) => plot({
       width, height: rows.length * 34 + 48, marginLeft: width < 520 ? 118 : 220, marginRight: 56, marginTop: 8, marginBottom: 40,

@@ -235,6 +235,16 @@ std::vector<FilterWeight> filter_weights(const Graph& graph, const AnalysedLayer
   return weights;
 }
 
+bool strikes_one_channel(const Program& program, const AnalysedLayer& layer) {
+  const Graph& graph = *program.graph;
+  const Constant& constant = graph.constants[weight_constant(graph.nodes[layer.node])];
+  const std::vector<int>& readers = program.readers_of_stored[constant.stored];
+  if (readers.size() != 1 || program.readers_of_constant[readers[0]].size() != 1) return false;
+  std::vector<std::int32_t> source = constant.source;
+  std::ranges::sort(source);
+  return std::ranges::adjacent_find(source) == source.end();
+}
+
 double weight_change(const Graph& graph, const AnalysedLayer& layer, std::int64_t channel,
                      const FilterWeight& weight, Word mask) {
   const Node& node = graph.nodes[layer.node];

@@ -75,6 +75,10 @@ struct FilterWeight {
 std::vector<FilterWeight> filter_weights(const Graph& graph, const AnalysedLayer& layer,
                                          std::int64_t channel);
 
+/// Whether each word of the layer's weights is one factor of this node's products alone, so that a
+/// flip moves one channel.
+bool strikes_one_channel(const Program& program, const AnalysedLayer& layer);
+
 /// What flipping the bits of `mask` adds to a product of the weight, in units of the layer's
 /// output, for each unit of the input.
 double weight_change(const Graph& graph, const AnalysedLayer& layer, std::int64_t channel,

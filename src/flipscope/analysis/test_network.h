@@ -1,11 +1,14 @@
 // A random network with its inputs, for tests of vulnerability analyses.
 #pragma once
 
+#include "flipscope/analysis/fault_target.h"
 #include "flipscope/engine/program.h"
 #include "flipscope/engine/random_network.h"
 #include "flipscope/model/samples.h"
 
 namespace flipscope::testing {
+
+constexpr FaultKind kKinds[] = {FaultKind::operands, FaultKind::stored, FaultKind::filters};
 
 struct Network {
   explicit Network(std::uint64_t seed, int samples = 5)

@@ -38,6 +38,7 @@ CampaignRecord record_of(const Plan& plan, const CampaignOptions& options) {
   record.samples = plan.samples().count;
   record.seed = options.seed;
   record.trials = plan.fault_model().is_trial();
+  record.has_masked = !plan.decides_only();
   record.has_critical = plan.has_decision() || plan.critical().has_value();
   const SampleOptions& samples = options.samples;
   record.info = {
@@ -268,7 +269,7 @@ CampaignSummary summarize(const Store& store) {
   const auto rate = [&](std::uint64_t OutcomeSums::*outcome) {
     return rate_of(strata, outcome, record.samples, summary.confidence);
   };
-  summary.masked = rate(&OutcomeSums::masked);
+  if (record.has_masked) summary.masked = rate(&OutcomeSums::masked);
   summary.non_critical = rate(&OutcomeSums::non_critical);
   summary.due = rate(&OutcomeSums::due);
   if (record.has_critical) summary.critical = rate(&OutcomeSums::critical);

@@ -52,10 +52,11 @@ void export_csv(const std::string& path, const std::string& out) {
     } else {
       line += ",,,,,";
     }
-    line += fmt::format("{},{},{},{},{},{},{},{},{}\n", number(row.golden), number(row.faulty),
-                        record.samples, row.outcomes.masked, row.outcomes.non_critical,
-                        record.has_critical ? std::to_string(row.outcomes.critical) : "",
-                        row.outcomes.due, row.score, row.score - golden);
+    line += fmt::format(
+        "{},{},{},{},{},{},{},{},{}\n", number(row.golden), number(row.faulty), record.samples,
+        record.has_masked ? std::to_string(row.outcomes.masked) : "", row.outcomes.non_critical,
+        record.has_critical ? std::to_string(row.outcomes.critical) : "", row.outcomes.due,
+        row.score, row.score - golden);
     file.write(line);
   });
   file.finish();
@@ -74,7 +75,7 @@ void export_fault_list(const std::string& path, const std::string& out) {
     file.write(fmt::format(
         "{},{},\"{}\",{},{},{},{},{}\n", row.fault, name[row.site->target],
         tensor_index(target.shape, row.site->index), row.site->bit, record.samples,
-        row.outcomes.masked, row.outcomes.non_critical,
+        record.has_masked ? std::to_string(row.outcomes.masked) : "", row.outcomes.non_critical,
         record.has_critical ? std::to_string(row.outcomes.critical + row.outcomes.due) : ""));
   });
   file.finish();

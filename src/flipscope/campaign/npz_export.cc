@@ -32,7 +32,7 @@ void export_npz(const std::string& path, const std::string& out) {
                                 : -1);
     golden.push_back(row.golden.value_or(kNone));
     faulty.push_back(row.faulty.value_or(kNone));
-    masked.push_back(row.outcomes.masked);
+    masked.push_back(record.has_masked ? std::int64_t{row.outcomes.masked} : -1);
     non_critical.push_back(row.outcomes.non_critical);
     critical.push_back(record.has_critical ? std::int64_t{row.outcomes.critical} : -1);
     due.push_back(row.outcomes.due);

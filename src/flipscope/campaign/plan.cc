@@ -78,9 +78,6 @@ Plan::Plan(const CampaignOptions& options, Graph graph, Samples samples,
   check_selection();
   choose_bottleneck();
   describe(model_digest);
-  if (options.arithmetic == Arithmetic::fast) {
-    notes_.emplace_back("--arithmetic fast is computed exactly in this version");
-  }
 }
 
 void Plan::read_fault_files(const std::atomic<bool>* stop) {
@@ -126,11 +123,22 @@ void Plan::choose_score() {
     critical_ = parse_condition("--critical", options_.critical, kNames);
     has_decision_ = false;
   }
+  if (options_.arithmetic == Arithmetic::fast) {
+    decides_only_ = !critical_ && !options_.score_function &&
+                    (score_.kind == Kind::mispredict || score_.kind == Kind::accuracy);
+    if (!decides_only_) {
+      notes_.emplace_back(
+          "--arithmetic fast asks for decisions only, and this score wants more: computed exactly");
+    }
+  }
   if (options_.bar && options_.bar->name == "sdc" && !has_decision_ && !critical_) {
     fail(
         "campaign",
         "--fail-if sdc: nothing here says which outputs are critical; give --labels, or --critical "
         "with a condition such as 'delta>0'");
+  }
+  if (options_.bar && options_.bar->name == "masked" && decides_only_) {
+    fail("campaign", "--fail-if masked: --arithmetic fast does not tell what is masked; use exact");
   }
   scorer_options_.only_correct = options_.count_only_correct;
   if (score_.kind == Kind::emd && !options_.emd_cost.empty()) {
@@ -197,7 +205,7 @@ void Plan::describe(const std::string& model_digest) {
       {"emd-cells", emd ? file_digest(options_.emd_cells) : "none"},
       {"count-only-correct", options_.count_only_correct ? "yes" : "no"},
       {"protect", file_digest(options_.protect)},
-      {"arithmetic", options_.arithmetic == Arithmetic::exact ? "exact" : "fast"},
+      {"arithmetic", decides_only_ ? "fast, decisions only" : "exact"},
       {"seed", std::to_string(options_.seed)},
   };
   const Variant& variant = options_.variant;

@@ -52,6 +52,9 @@ class Plan {
   const ScorerOptions& scorer_options() const { return scorer_options_; }
   const std::optional<Condition>& critical() const { return critical_; }
   bool has_decision() const { return has_decision_; }
+  /// --arithmetic fast, of a score that depends on decisions alone: what keeps a decision is
+  /// non-critical, be it masked or not.
+  bool decides_only() const { return decides_only_; }
   /// Outputs per sample.
   int values() const { return values_; }
   /// Where faults upstream of it may be judged by their codes, if that is worth it.
@@ -91,6 +94,7 @@ class Plan {
   ScorerOptions scorer_options_;
   std::optional<Condition> critical_;
   bool has_decision_ = false;
+  bool decides_only_ = false;
   int values_ = 0;
   std::optional<Bottleneck> bottleneck_;
   std::map<std::string, std::string> fields_;

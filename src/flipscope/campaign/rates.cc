@@ -154,7 +154,7 @@ std::vector<RateRow> rates(const std::string& path, Grouping by, double confiden
     const auto rate = [&](std::uint64_t OutcomeSums::*outcome) {
       return rate_of(strata, outcome, record.samples, confidence);
     };
-    row.masked = rate(&OutcomeSums::masked);
+    if (record.has_masked) row.masked = rate(&OutcomeSums::masked);
     row.non_critical = rate(&OutcomeSums::non_critical);
     if (record.has_critical) row.critical = rate(&OutcomeSums::critical);
     row.due = rate(&OutcomeSums::due);

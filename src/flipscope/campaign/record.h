@@ -31,6 +31,7 @@ struct CampaignRecord {
   std::uint64_t seed = 0;
   bool trials = false;
   bool has_critical = false;  ///< the critical column has numbers
+  bool has_masked = true;     ///< the masked column has; else non-critical ones include them
 
   std::uint64_t chunks() const { return (rows + chunk_rows - 1) / chunk_rows; }
 };

@@ -62,7 +62,8 @@ CampaignOptions recorded_options(const CampaignRecord& record) {
   options.emd_cost = info("emd-cost");
   options.emd_cells = info("emd-cells");
   options.count_only_correct = field("count-only-correct") == "yes";
-  options.arithmetic = field("arithmetic") == "fast" ? Arithmetic::fast : Arithmetic::exact;
+  options.arithmetic =
+      field("arithmetic").starts_with("fast") ? Arithmetic::fast : Arithmetic::exact;
   options.seed = record.seed;
   return options;
 }

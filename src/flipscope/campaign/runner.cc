@@ -15,6 +15,7 @@
 #include <numeric>
 #include <utility>
 
+#include "flipscope/campaign/decision_proof.h"
 #include "flipscope/campaign/golden_run.h"
 #include "flipscope/campaign/judge.h"
 #include "flipscope/campaign/ticker.h"
@@ -60,6 +61,7 @@ struct Runner::State {
     for (const FaultTarget& target : plan.space().targets()) {
       upstream.push_back(bottleneck && flipscope::is_upstream(plan.graph(), *bottleneck, target));
     }
+    if (plan.decides_only()) proof.emplace(program, plan.space());
     arena.execute([&] { golden.emplace(plan, program, memory, stop); });
   }
 
@@ -87,6 +89,7 @@ struct Runner::State {
     std::vector<Leaf> leaves;                // [fault][block]
     std::vector<float> outputs;              // [fault][sample][value], which exec wants
     std::vector<std::size_t> whole, narrow;  // faults run to the output, and to the bottleneck
+    std::vector<std::uint8_t> kept;          // [block][fault] whose decisions are proved to stay
 
     void forget_narrow() {
       whole.insert(whole.end(), narrow.begin(), narrow.end());
@@ -108,15 +111,32 @@ struct Runner::State {
           WorkCounts counts;
           for (std::size_t p = range.begin(); p < range.end(); ++p) {
             const std::size_t b = p / faults, f = chunk.whole[p % faults];
+            const auto samples = static_cast<std::uint64_t>(golden->block(b).samples);
+            if (!chunk.kept.empty() && chunk.kept[b * chunk.faults.size() + f] != 0) {
+              chunk.leaves[f * golden->blocks() + b] = golden->unchanged(b);
+              counts.proved += samples;
+              continue;
+            }
             chunk.leaves[f * golden->blocks() + b] =
                 evaluate(own, b, chunk.faults[f],
                          output_size > 0 ? chunk.outputs.data() + f * output_size : nullptr);
-            counts.whole += static_cast<std::uint64_t>(golden->block(b).samples);
+            counts.whole += samples;
           }
           count(counts);
           done(range.size());
         },
         tbb::simple_partitioner());
+  }
+
+  /// Finds out what needs no run on the blocks first … last − 1, which are in memory.
+  void prove(Chunk& chunk, std::size_t first, std::size_t last) {
+    const std::size_t faults = chunk.faults.size();
+    bounds.resize(golden->blocks());
+    tbb::parallel_for(first, last, [&](std::size_t b) {
+      if (stop) return;
+      (*proof)(golden->block(b), bounds[b], std::span(chunk.kept).subspan(b * faults, faults));
+      if (golden->group() < golden->blocks()) bounds[b].reset();
+    });
   }
 
   /// The same by the codes at the bottleneck, and how these pairs were found out.
@@ -169,6 +189,8 @@ struct Runner::State {
   tbb::global_control limit;
   tbb::task_arena arena;
   std::optional<GoldenRun> golden;
+  std::optional<DecisionProof> proof;
+  std::vector<std::optional<DecisionBound>> bounds;  // [block], of those that stay in memory
   tbb::enumerable_thread_specific<std::unique_ptr<Scratch>> scratch;
 };
 
@@ -207,6 +229,10 @@ std::optional<std::vector<FaultRow>> Runner::run(std::span<const std::uint64_t> 
   for (std::size_t f = 0; f < faults; ++f) {
     (s.is_upstream(chunk.faults[f]) ? chunk.narrow : chunk.whole).push_back(f);
   }
+  if (s.proof) {
+    s.proof->set_faults(chunk.faults);
+    chunk.kept.resize(faults * blocks);
+  }
   std::atomic<std::uint64_t> pairs{0};
   Ticker ticker(tick);
   const auto done = [&](std::size_t more) { ticker((pairs += more) / blocks); };
@@ -214,6 +240,7 @@ std::optional<std::vector<FaultRow>> Runner::run(std::span<const std::uint64_t> 
     const std::size_t last = std::min(first_block + golden.group(), blocks);
     s.arena.execute([&] {
       golden.load(first_block, last);
+      if (s.proof) s.prove(chunk, first_block, last);
       std::size_t next = first_block;
       if (next == 0 && !chunk.narrow.empty() && !stop) {
         // The chunk's first block tells whether remembering repays.
@@ -244,6 +271,7 @@ std::optional<std::vector<FaultRow>> Runner::run(std::span<const std::uint64_t> 
         row.outcomes += chunk.leaves[f * blocks + b].outcomes;
         sums[b] = chunk.leaves[f * blocks + b].score;
       }
+      if (plan.decides_only()) row.outcomes.forget_masked();
       if (!exec) {
         row.score = golden.scorer()->reduce(sums);
         return;

@@ -117,6 +117,7 @@ void Store::create(const CampaignRecord& record) {
     put("strata", static_cast<int>(record.strata));
     put("confidence", std::optional(record.confidence));
     put("has_critical", int{record.has_critical});
+    put("has_masked", int{record.has_masked});
     for (const auto& [name, value] : record.fields) put("identity." + name, value);
     for (const auto& [name, value] : record.info) put("info." + name, value);
     Statement target(database_, "INSERT INTO target VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
@@ -154,6 +155,7 @@ void Store::read_record() {
     if (key == "confidence") record.confidence = meta.real(1).value_or(record.confidence);
     if (key == "trials") record.trials = meta.integer(1) != 0;
     if (key == "has_critical") record.has_critical = meta.integer(1) != 0;
+    if (key == "has_masked") record.has_masked = meta.integer(1) != 0;
     if (key == "seed") {
       const std::string text = meta.text(1);
       std::from_chars(text.data(), text.data() + text.size(), record.seed);
@@ -285,18 +287,27 @@ void Store::for_each_row(const std::function<void(const FaultRow&)>& visit, std:
   }
 }
 
+/// Stores of earlier versions do not.
+bool Store::counts_proved() const {
+  return database_.number(
+             "SELECT count(*) FROM pragma_table_info('session') WHERE name = 'proved'") > 0;
+}
+
 std::vector<Session> Store::sessions() const {
   std::vector<Session> sessions;
   if (database_.number("SELECT count(*) FROM sqlite_master WHERE name = 'session'") == 0) return {};
-  Statement select(database_,
-                   "SELECT version, threads, faults, seconds, unchanged, remembered, tail, whole "
-                   "FROM session ORDER BY rowid");
+  const std::string sql = fmt::format(
+      "SELECT version, threads, faults, seconds, unchanged, remembered, tail, whole, {} FROM "
+      "session "
+      "ORDER BY rowid",
+      counts_proved() ? "proved" : "0");
+  Statement select(database_, sql.c_str());
   while (select.step()) {
     const auto number = [&](int column) {
       return static_cast<std::uint64_t>(select.integer(column));
     };
     sessions.push_back({select.text(0), number(1), number(2), select.real(3).value_or(0),
-                        WorkCounts{number(4), number(5), number(6), number(7)}});
+                        WorkCounts{number(4), number(5), number(6), number(7), number(8)}});
   }
   return sessions;
 }
@@ -305,15 +316,17 @@ void Store::add_session(const Session& session) {
   Transaction transaction(database_);
   database_.execute(
       "CREATE TABLE IF NOT EXISTS session(version TEXT, threads INTEGER, faults INTEGER, seconds "
-      "REAL, unchanged INTEGER, remembered INTEGER, tail INTEGER, whole INTEGER)");
-  Statement insert(database_, "INSERT INTO session VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+      "REAL, unchanged INTEGER, remembered INTEGER, tail INTEGER, whole INTEGER, proved INTEGER)");
+  if (!counts_proved()) database_.execute("ALTER TABLE session ADD COLUMN proved INTEGER");
+  Statement insert(database_, "INSERT INTO session VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
   insert.bind(1, session.version);
   insert.bind(2, session.threads);
   insert.bind(3, session.faults);
   insert.bind(4, std::optional(session.seconds));
   const WorkCounts& work = session.work;
   int column = 5;
-  for (const std::uint64_t count : {work.unchanged, work.remembered, work.tail, work.whole}) {
+  for (const std::uint64_t count :
+       {work.unchanged, work.remembered, work.tail, work.whole, work.proved}) {
     insert.bind(column++, count);
   }
   insert.run();

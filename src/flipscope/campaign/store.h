@@ -69,6 +69,7 @@ class Store {
   void create(const CampaignRecord& record);
   void read_record();
   bool is_empty() const;
+  bool counts_proved() const;
   void check_schema() const;
 
   Database database_;

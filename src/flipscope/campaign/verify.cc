@@ -91,6 +91,7 @@ std::int64_t verify_rows(const Plan& plan, Runner& runner, const Store& store, s
                                  plan.has_decision());
     });
     if (stop) break;
+    if (plan.decides_only()) outcomes.forget_masked();
     store.for_each_row(
         [&](const FaultRow& stored) {
           const OutcomeCounts& held = stored.outcomes;

@@ -7,7 +7,6 @@
 namespace flipscope {
 namespace {
 
-constexpr double kUnit = 0x1p-24;
 constexpr double kSlack = 1 + 1e-6;  ///< more than float32 and double lose in the bounds themselves
 constexpr double kSoftmaxMargin = 1e-3;  ///< that a softmax in float32 still tells apart
 

@@ -10,7 +10,6 @@ namespace flipscope {
 namespace {
 
 constexpr double kUnknown = std::numeric_limits<double>::infinity();
-constexpr double kUnit = 0x1p-24;  ///< of float32's rounding
 
 /// Windows that share an input element, at most.
 double windows_of_element(const Pooling& op) {

@@ -16,6 +16,9 @@
 
 namespace flipscope {
 
+/// Of float32's rounding: the largest relative error.
+constexpr double kUnit = 0x1p-24;
+
 class DecisionGains {
  public:
   explicit DecisionGains(const Program& program);

@@ -12,11 +12,6 @@
 namespace flipscope {
 namespace {
 
-bool same(float a, float b) {
-  return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) ||
-         (std::isnan(a) && std::isnan(b));
-}
-
 /// A fault of 1–5 distinct sites anywhere in the space.
 Fault random_fault(const FaultSpace& space, Random& random) {
   Fault fault;
@@ -60,10 +55,11 @@ TEST(FaultyRun, EqualsReferenceBitForBitForEveryPartAndEffect) {
               run_reference(graph, {inputs.data() + s * size, size}, &*space, &fault);
           const std::vector<float>& y = expected[graph.outputs[0]];
           for (std::size_t e = 0; e < y.size(); ++e) {
-            ASSERT_TRUE(same(y[e], out[e * golden.lanes + s]))
+            ASSERT_TRUE(testing::same(y[e], out[e * golden.lanes + s]))
                 << "seed " << seed << " part " << to_string(part) << " fault " << k << " sample "
                 << s << ": " << y[e] << " against " << out[e * golden.lanes + s];
-            differing += same(y[e], golden.values[graph.outputs[0]][e * golden.lanes + s]) ? 0 : 1;
+            differing +=
+                testing::same(y[e], golden.values[graph.outputs[0]][e * golden.lanes + s]) ? 0 : 1;
           }
           ++pairs;
         }

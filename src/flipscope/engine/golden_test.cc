@@ -11,11 +11,6 @@
 namespace flipscope {
 namespace {
 
-bool same(float a, float b) {
-  return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) ||
-         (std::isnan(a) && std::isnan(b));
-}
-
 TEST(Golden, EqualsReferenceBitForBitOnRandomNetworks) {
   for (std::uint64_t seed = 0; seed < 150; ++seed) {
     testing::RandomNetwork random(seed);
@@ -29,7 +24,7 @@ TEST(Golden, EqualsReferenceBitForBitOnRandomNetworks) {
       const auto expected = run_reference(graph, {inputs.data() + s * size, size});
       for (std::size_t v = 0; v < expected.size(); ++v) {
         for (std::size_t e = 0; e < expected[v].size(); ++e) {
-          ASSERT_TRUE(same(expected[v][e], block.values[v][e * block.lanes + s]))
+          ASSERT_TRUE(testing::same(expected[v][e], block.values[v][e * block.lanes + s]))
               << "seed " << seed << " value " << graph.values[v].name << " element " << e << ": "
               << expected[v][e] << " against " << block.values[v][e * block.lanes + s];
         }

@@ -46,7 +46,7 @@ Graph with_addition(Graph graph, int value, const Ranges& elements, float delta)
   return graph;
 }
 
-bool same(float a, float b) {
+bool equal(float a, float b) {
   return a == b || (std::isnan(a) && std::isnan(b));
 }
 
@@ -91,10 +91,10 @@ TEST(PerturbedRun, EqualsTheReferenceOfANetworkWithTheAddition) {
         const std::vector<float>& y = expected[changed.outputs[0]];
         for (std::size_t e = 0; e < y.size(); ++e) {
           const float golden_y = golden.values[graph.outputs[0]][e * golden.lanes + s];
-          ASSERT_TRUE(same(y[e], out[e * golden.lanes + s]))
+          ASSERT_TRUE(equal(y[e], out[e * golden.lanes + s]))
               << "seed " << seed << " value " << value << " delta " << delta[s];
           ++compared;
-          differing += same(y[e], golden_y) ? 0 : 1;
+          differing += equal(y[e], golden_y) ? 0 : 1;
         }
       }
     }

@@ -16,7 +16,7 @@ std::optional<std::string_view> after(std::string_view text, std::string_view pr
   return text.substr(prefix.size());
 }
 
-int parse_count(std::string_view digits, const std::string& text) {
+int parse_bits(std::string_view digits, const std::string& text) {
   int count = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
   if (error != std::errc{} || end != digits.data() + digits.size() || count < 1) {
@@ -36,10 +36,10 @@ FaultModel parse_fault_model(const std::string& text) {
     model.effect = FaultEffect::stuck_at_1;
   } else if (const auto burst = after(text, "burst:")) {
     model.kind = FaultModel::Kind::burst;
-    model.count = parse_count(*burst, text);
+    model.count = parse_bits(*burst, text);
   } else if (const auto multi = after(text, "multi:")) {
     model.kind = FaultModel::Kind::multi;
-    model.count = parse_count(*multi, text);
+    model.count = parse_bits(*multi, text);
   } else if (const auto rate = after(text, "rate:")) {
     model.kind = FaultModel::Kind::rate;
     const auto probability = parse_number(*rate);

@@ -14,7 +14,6 @@
 namespace flipscope {
 namespace {
 
-constexpr int kMostDepth = 32;
 constexpr std::int64_t kMostValues = std::int64_t{1} << 26;
 
 /// One output of one call of a layer.
@@ -26,7 +25,7 @@ struct TensorKey {
 /// Every tensor that a call (or a list of inputs or outputs) names, in order. Keras 2 writes
 /// ["layer", call, tensor] triples in lists; Keras 3 wraps them in "__keras_tensor__" objects.
 void collect_keys(const Config& value, std::vector<TensorKey>& keys, int depth = 0) {
-  if (depth > kMostDepth) fail("keras", "{}: its connections nest too deep", value.where());
+  if (depth > kMostNesting) fail("keras", "{}: its connections nest too deep", value.where());
   if (value.is_array() && value.size() >= 3 && value[0].is_text() && value[1].is_number() &&
       value[2].is_number()) {
     keys.push_back(
@@ -119,7 +118,7 @@ class Importer {
   std::vector<KerasTensor> run_model(const Config& model, const std::string& prefix,
                                      const std::vector<KerasTensor>* given,
                                      std::vector<std::string>* names, int depth) {
-    if (depth > kMostDepth) fail("keras", "{}: models nest deeper than {}", file_, kMostDepth);
+    if (depth > kMostNesting) fail("keras", "{}: models nest deeper than {}", file_, kMostNesting);
     return model.text("class_name", "") == "Sequential"
                ? run_sequence(model, prefix, given, names, depth)
                : run_network(model, prefix, given, names, depth);

@@ -9,6 +9,8 @@
 
 namespace flipscope {
 
+constexpr int kMostNesting = 32;  ///< of models within models
+
 /// A view of one value of a parsed configuration, and where it stands for messages. The document
 /// must outlive it. A key that is absent and a null are the same: is_null().
 class Config {

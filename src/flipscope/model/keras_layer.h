@@ -35,6 +35,8 @@ struct LayerCall {
   std::vector<KerasTensor> inputs{};
 
   const KerasTensor& input() const { return inputs[0]; }
+  /// "Conv1D": 1, "Conv2D": 2.
+  std::size_t spatial_rank() const { return class_name.find("1D") != std::string::npos ? 1 : 2; }
 
   /// Throws Error naming file and layer.
   template <typename... Args>

@@ -49,14 +49,10 @@ KerasTensor rearranged(const LayerCall& call, const Shape& target, const From& f
       call.add(Rearrange{sources(shape, target, from), target}, {call.input().symbol}));
 }
 
-std::size_t spatial_rank(const LayerCall& call) {
-  return call.class_name.ends_with("1D") ? 1 : 2;
-}
-
 /// Pairs of numbers (before, after) for each spatial axis.
 std::vector<std::pair<std::int64_t, std::int64_t>> pairs(const LayerCall& call, const char* key,
                                                          std::int64_t otherwise) {
-  const std::size_t spatial = spatial_rank(call);
+  const std::size_t spatial = call.spatial_rank();
   const Config value = call.config[key];
   std::vector<std::pair<std::int64_t, std::int64_t>> result;
   if (spatial == 1) {
@@ -188,7 +184,7 @@ KerasTensor import_repeat(const LayerCall& call) {
 }
 
 KerasTensor import_padding(const LayerCall& call) {
-  call.require_rank(spatial_rank(call) + 2);
+  call.require_rank(call.spatial_rank() + 2);
   call.require_channels_last();
   const auto amounts = pairs(call, "padding", 1);
   const Shape& shape = call.input().symbol.shape;
@@ -204,7 +200,7 @@ KerasTensor import_padding(const LayerCall& call) {
 }
 
 KerasTensor import_cropping(const LayerCall& call) {
-  call.require_rank(spatial_rank(call) + 2);
+  call.require_rank(call.spatial_rank() + 2);
   call.require_channels_last();
   const auto amounts = pairs(call, "cropping", 0);
   Shape target = call.input().symbol.shape;
@@ -218,7 +214,7 @@ KerasTensor import_cropping(const LayerCall& call) {
 }
 
 KerasTensor import_upsampling(const LayerCall& call) {
-  const std::size_t spatial = spatial_rank(call);
+  const std::size_t spatial = call.spatial_rank();
   call.require_rank(spatial + 2);
   call.require_channels_last();
   const auto factor = call.config.integers("size", spatial, 1, 2);

@@ -8,10 +8,6 @@
 namespace flipscope {
 namespace {
 
-std::size_t spatial_rank(const LayerCall& call) {
-  return call.class_name.ends_with("1D") ? 1 : 2;
-}
-
 /// QKeras replaces the division by `area` with a product: mean·area·q(1/area).
 KerasTensor quantized_average(const LayerCall& call, KerasTensor x, std::int64_t area) {
   if (!call.is_quantized) return x;
@@ -32,7 +28,7 @@ KerasTensor quantized_average(const LayerCall& call, KerasTensor x, std::int64_t
 }  // namespace
 
 KerasTensor import_pooling(const LayerCall& call) {
-  const std::size_t spatial = spatial_rank(call);
+  const std::size_t spatial = call.spatial_rank();
   call.require_rank(spatial + 2);
   call.require_channels_last();
   Pooling op;
@@ -54,7 +50,7 @@ KerasTensor import_pooling(const LayerCall& call) {
 }
 
 KerasTensor import_global_pooling(const LayerCall& call) {
-  const std::size_t spatial = spatial_rank(call);
+  const std::size_t spatial = call.spatial_rank();
   call.require_rank(spatial + 2);
   call.require_channels_last();
   Reduce op;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <vector>
 
+#include "flipscope/model/keras_quantizer_grid.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
@@ -43,10 +44,6 @@ const std::map<std::string, std::vector<std::string>>& parameters() {
 bool is_refused(const std::string& name) {
   return name == "quantized_ulaw" || name == "bernoulli" || name == "quantized_linear";
 }
-[[noreturn]] void refuse(const KerasQuantizer& quantizer, const std::string& why) {
-  fail("keras", "{}: quantizer {} {}", quantizer.where, quantizer.name, why);
-}
-
 [[noreturn]] void refuse_name(const std::string& where, const std::string& name) {
   std::string names;
   for (const auto& [known, unused] : parameters()) names += (names.empty() ? "" : ", ") + known;

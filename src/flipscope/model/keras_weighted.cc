@@ -15,11 +15,6 @@ std::int64_t positive(const LayerCall& call, const char* key) {
   return value;
 }
 
-/// Rank of the spatial axes: "Conv1D" or "Conv2D".
-std::size_t spatial_rank(const LayerCall& call) {
-  return call.class_name.find("1D") != std::string::npos ? 1 : 2;
-}
-
 std::vector<Symbol> with_bias(const LayerCall& call, std::vector<Symbol> operands,
                               std::int64_t channels) {
   if (call.config.flag("use_bias", true)) {
@@ -47,7 +42,7 @@ struct Geometry {
 };
 
 Geometry geometry(const LayerCall& call) {
-  const std::size_t spatial = spatial_rank(call);
+  const std::size_t spatial = call.spatial_rank();
   call.require_rank(spatial + 2);
   call.require_channels_last();
   return {call.config.integers("kernel_size", spatial, 1, 0),

@@ -9,8 +9,6 @@
 namespace flipscope {
 namespace {
 
-constexpr int kMostDepth = 32;
-
 /// The weights of a layer in the order in which Keras lists them; `trainable` is false for those
 /// that no optimizer touches.
 std::vector<std::pair<std::string, bool>> weights_of(const std::string& class_name,
@@ -146,7 +144,7 @@ KerasWeights::KerasWeights(const Config& model, Hdf5Contents contents, std::stri
 
 void KerasWeights::collect(const Config& layer, const std::string& path, int depth,
                            std::vector<Slot>& slots) const {
-  if (depth > kMostDepth) fail("keras", "{}: models nest deeper than {}", file_, kMostDepth);
+  if (depth > kMostNesting) fail("keras", "{}: models nest deeper than {}", file_, kMostNesting);
   const std::string class_name = layer.text("class_name", "");
   if (!is_model(class_name)) {
     for (const auto& [weight, trainable] : weights_of(class_name, layer["config"])) {
@@ -180,7 +178,7 @@ void KerasWeights::assign(const std::vector<Slot>& slots, const std::string& gro
 // Keras 3: layers/conv2d_1/vars/0 is the first weight of the second Conv2D of a model.
 void KerasWeights::assign_by_class(const Config& model, const std::string& path,
                                    const std::string& group, int depth) {
-  if (depth > kMostDepth) fail("keras", "{}: models nest deeper than {}", file_, kMostDepth);
+  if (depth > kMostNesting) fail("keras", "{}: models nest deeper than {}", file_, kMostNesting);
   std::map<std::string, int> known;
   const Config layers = layers_of(model);
   for (std::size_t i = 0; i < layers.size(); ++i) {

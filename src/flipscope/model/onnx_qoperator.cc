@@ -48,14 +48,14 @@ Symbols softmax(OnnxCall& call) {
   return apply(call, "Softmax", {real(call, 0)}, 3);
 }
 
-Symbols concat(OnnxCall& call) {
+Symbols quantized_concat(OnnxCall& call) {
   Symbols operands;
   for (std::size_t x = 2; x + 1 < call.inputs.size(); x += 3) operands.push_back(real(call, x));
   return apply(call, "Concat", std::move(operands), 0);
 }
 
 // alpha·A·B + C; C is int32 with scale alpha·(A's scale)·(B's scale).
-Symbols general_matrix_product(OnnxCall& call) {
+Symbols quantized_general_product(OnnxCall& call) {
   const bool transposed = call.integer("transB", 0) != 0;
   Symbols operands = {real(call, 0), real(call, 3, transposed ? 0 : 1)};
   if (call.has(6)) {
@@ -77,10 +77,10 @@ constexpr char kAdd[] = "Add", kMul[] = "Mul", kAveragePool[] = "AveragePool",
 }  // namespace
 
 void add_qoperators(OnnxOperatorTable& table) {
-  table["QGemm"] = {general_matrix_product, true};
+  table["QGemm"] = {quantized_general_product, true};
   table["QLinearAdd"] = {two_operands<kAdd>, true};
   table["QLinearAveragePool"] = {one_operand<kAveragePool>, true};
-  table["QLinearConcat"] = {concat, true};
+  table["QLinearConcat"] = {quantized_concat, true};
   table["QLinearGlobalAveragePool"] = {one_operand<kGlobalAveragePool>, true};
   table["QLinearLeakyRelu"] = {one_operand<kLeakyRelu>, true};
   table["QLinearMul"] = {two_operands<kMul>, true};

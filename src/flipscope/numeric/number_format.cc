@@ -35,7 +35,7 @@ NumberFormat float_format(Kind kind, int bits) {
   return format;
 }
 
-bool fits(const NumberFormat& format, Word word) {
+[[maybe_unused]] bool fits(const NumberFormat& format, Word word) {
   return format.bits == 32 || (word >> format.bits) == 0;
 }
 

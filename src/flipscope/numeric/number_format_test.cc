@@ -13,8 +13,8 @@
 namespace flipscope {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kQuiet = std::numeric_limits<double>::quiet_NaN();
 
 NumberFormat power_of_two_format(int bits, bool is_signed, int min_exponent) {
   NumberFormat format;
@@ -158,12 +158,12 @@ TEST(NumberFormat, RoundingIsExactNextToTiesAndBeyond2To52) {
   EXPECT_EQ(round_to_integer(below_half, Rounding::half_away_from_zero), 0);
   EXPECT_EQ(round_to_integer(-below_half, Rounding::half_away_from_zero), 0);
   EXPECT_EQ(round_to_integer(std::nextafter(0.5, 1.0), Rounding::half_toward_zero), 1);
-  for (const double x : {0x1p52 + 1, -0x1p52 - 1, 0x1p53 - 1, 1e300, kInfinity, -kInfinity}) {
+  for (const double x : {0x1p52 + 1, -0x1p52 - 1, 0x1p53 - 1, 1e300, kInf, -kInf}) {
     for (int mode = 0; mode <= static_cast<int>(Rounding::toward_zero); ++mode) {
       EXPECT_EQ(round_to_integer(x, static_cast<Rounding>(mode)), x);
     }
   }
-  EXPECT_TRUE(std::isnan(round_to_integer(kNaN, Rounding::half_toward_zero)));
+  EXPECT_TRUE(std::isnan(round_to_integer(kQuiet, Rounding::half_toward_zero)));
 }
 
 /// Whether code is what the rounding makes of x, by the mode's definition among the neighbours.
@@ -195,7 +195,7 @@ TEST(NumberFormat, IntegersEncodeToTheCodeThatASearchFinds) {
           format.rounding = static_cast<Rounding>(mode);
           for (int eighths = -1000; eighths <= 1000; ++eighths) {
             const double x = eighths / 8.0;
-            double found = kNaN;
+            double found = kQuiet;
             for (int code = -127; code <= 127; ++code) {
               if (is_rounded(x, code, format.rounding)) found = code;
             }
@@ -231,11 +231,11 @@ TEST(NumberFormat, WideIntegersSaturate) {
   const NumberFormat uint32 = integer_format(32, false);
   EXPECT_EQ(encode(int32, -1), 0xffffffffu);
   EXPECT_EQ(encode(int32, 1e300), 0x7fffffffu);
-  EXPECT_EQ(encode(int32, -kInfinity), 0x80000000u);
-  EXPECT_EQ(encode(int32, kNaN), 0u);
+  EXPECT_EQ(encode(int32, -kInf), 0x80000000u);
+  EXPECT_EQ(encode(int32, kQuiet), 0u);
   EXPECT_EQ(encode(uint32, -1), 0u);
   EXPECT_EQ(encode(uint32, 4294967294.5), 0xfffffffeu);
-  EXPECT_EQ(encode(uint32, kInfinity), 0xffffffffu);
+  EXPECT_EQ(encode(uint32, kInf), 0xffffffffu);
   EXPECT_EQ(decode(int32, 0x80000000u), -0x1p31);
   EXPECT_EQ(decode(integer_format(24), 0x800000u), -0x1p23);
   rc::check([&](Word word) {
@@ -260,7 +260,7 @@ TEST(NumberFormat, WrappingKeepsTheLowBits) {
   EXPECT_EQ(encode(format, 0x1p31), 0x80000000u);
   EXPECT_EQ(encode(format, 0x1p40 + 5), 5u);
   EXPECT_EQ(encode(format, -0x1p31 - 1), 0x7fffffffu);
-  EXPECT_EQ(encode(format, kInfinity), 0x7fffffffu);
+  EXPECT_EQ(encode(format, kInf), 0x7fffffffu);
   NumberFormat narrow = integer_format(8, true, true);
   narrow.overflow = Overflow::wrap;
   EXPECT_EQ(decode(narrow, encode(narrow, 128)), -127);
@@ -275,7 +275,7 @@ TEST(NumberFormat, Bipolar) {
   EXPECT_EQ(encode(format, -0.0), 1u);
   EXPECT_EQ(encode(format, -1e-300), 0u);
   EXPECT_EQ(encode(format, 7), 1u);
-  EXPECT_EQ(encode(format, kNaN), 0u);
+  EXPECT_EQ(encode(format, kQuiet), 0u);
 }
 
 TEST(NumberFormat, PowerOfTwo) {
@@ -285,10 +285,10 @@ TEST(NumberFormat, PowerOfTwo) {
   EXPECT_EQ(decode(format, 0b0000), 0x1p-5);
   EXPECT_EQ(decode(format, 0b1101), -1);
   EXPECT_EQ(encode(format, 0), 0u);
-  EXPECT_EQ(encode(format, kNaN), 0u);
+  EXPECT_EQ(encode(format, kQuiet), 0u);
   EXPECT_EQ(encode(format, -1), 0b1101u);
   EXPECT_EQ(encode(format, 1e9), 0b0111u);
-  EXPECT_EQ(encode(format, -kInfinity), 0b1111u);
+  EXPECT_EQ(encode(format, -kInf), 0b1111u);
   EXPECT_EQ(encode(format, -1e-300), 0b1000u);
   EXPECT_EQ(decode(format, encode(format, 1.41)), 1);
   EXPECT_EQ(decode(format, encode(format, 1.42)), 2);

@@ -8,46 +8,46 @@
 namespace flipscope {
 namespace {
 
-using F = BinaryFunction;
+using B = BinaryFunction;
 using Numbers = std::vector<float>;
 
-Numbers pairs(F function, const Numbers& a, const Numbers& b) {
+Numbers pairs(B function, const Numbers& a, const Numbers& b) {
   const auto n = static_cast<std::int64_t>(a.size());
   return run<float>(Binary{function}, {{{n}, a}, {{n}, b}}, 1);
 }
 
 TEST(Binary, Arithmetic) {
   const Numbers a{7, -7, 7, -7}, b{2, 2, -2, -2};
-  expect_same(pairs(F::add, a, b), {9, -5, 5, -9});
-  expect_same(pairs(F::subtract, a, b), {5, -9, 9, -5});
-  expect_same(pairs(F::multiply, a, b), {14, -14, -14, 14});
-  expect_same(pairs(F::divide, a, b), {3.5f, -3.5f, -3.5f, 3.5f});
-  expect_same(pairs(F::divide_truncating, a, b), {3, -3, -3, 3});
-  expect_same(pairs(F::modulo_floor, a, b), {1, 1, -1, -1});
-  expect_same(pairs(F::modulo_truncate, a, b), {1, -1, 1, -1});
-  expect_same(pairs(F::power, {2, 9, -2, 0}, {10, 0.5f, 3, 0}), {1024, 3, -8, 1});
-  expect_same(pairs(F::prelu, {2, -2, 0}, {0.5f, 0.5f, 3}), {2, -1, 0});
+  expect_same(pairs(B::add, a, b), {9, -5, 5, -9});
+  expect_same(pairs(B::subtract, a, b), {5, -9, 9, -5});
+  expect_same(pairs(B::multiply, a, b), {14, -14, -14, 14});
+  expect_same(pairs(B::divide, a, b), {3.5f, -3.5f, -3.5f, 3.5f});
+  expect_same(pairs(B::divide_truncating, a, b), {3, -3, -3, 3});
+  expect_same(pairs(B::modulo_floor, a, b), {1, 1, -1, -1});
+  expect_same(pairs(B::modulo_truncate, a, b), {1, -1, 1, -1});
+  expect_same(pairs(B::power, {2, 9, -2, 0}, {10, 0.5f, 3, 0}), {1024, 3, -8, 1});
+  expect_same(pairs(B::prelu, {2, -2, 0}, {0.5f, 0.5f, 3}), {2, -1, 0});
 }
 
 TEST(Binary, ExtremesKeepNaN) {
   constexpr float nan = kNaN;
   const Numbers a{1, 5, nan, 1}, b{2, -3, 1, nan};
-  expect_same(pairs(F::minimum, a, b), {1, -3, nan, nan});
-  expect_same(pairs(F::maximum, a, b), {2, 5, nan, nan});
+  expect_same(pairs(B::minimum, a, b), {1, -3, nan, nan});
+  expect_same(pairs(B::maximum, a, b), {2, 5, nan, nan});
 }
 
 TEST(Binary, ComparisonsAndLogic) {
   constexpr float nan = kNaN;
   const Numbers a{1, 2, 3, nan}, b{2, 2, 2, 1};
-  expect_same(pairs(F::equal, a, b), {0, 1, 0, 0});
-  expect_same(pairs(F::less, a, b), {1, 0, 0, 0});
-  expect_same(pairs(F::less_or_equal, a, b), {1, 1, 0, 0});
-  expect_same(pairs(F::greater, a, b), {0, 0, 1, 0});
-  expect_same(pairs(F::greater_or_equal, a, b), {0, 1, 1, 0});
+  expect_same(pairs(B::equal, a, b), {0, 1, 0, 0});
+  expect_same(pairs(B::less, a, b), {1, 0, 0, 0});
+  expect_same(pairs(B::less_or_equal, a, b), {1, 1, 0, 0});
+  expect_same(pairs(B::greater, a, b), {0, 0, 1, 0});
+  expect_same(pairs(B::greater_or_equal, a, b), {0, 1, 1, 0});
   const Numbers p{0, 0, 3, -1}, q{0, 2, 0, 5};
-  expect_same(pairs(F::logical_and, p, q), {0, 0, 0, 1});
-  expect_same(pairs(F::logical_or, p, q), {0, 1, 1, 1});
-  expect_same(pairs(F::logical_xor, p, q), {0, 1, 1, 0});
+  expect_same(pairs(B::logical_and, p, q), {0, 0, 0, 1});
+  expect_same(pairs(B::logical_or, p, q), {0, 1, 1, 1});
+  expect_same(pairs(B::logical_xor, p, q), {0, 1, 1, 0});
 }
 
 TEST(Select, PicksByCondition) {
@@ -102,7 +102,7 @@ TEST(Binary, BroadcastsAsANaiveLoopDoes) {
     const Shape selected = output_shape(Select{}, shapes);
     const Numbers choice = run<float>(Select{}, operands, lanes);
     const Shape summed = output_shape(Binary{}, {shapes.data(), 2});
-    const Numbers sum = run<float>(Binary{F::subtract}, {operands[0], operands[1]}, lanes);
+    const Numbers sum = run<float>(Binary{B::subtract}, {operands[0], operands[1]}, lanes);
     for (int lane = 0; lane < lanes; ++lane) {
       for (std::int64_t e = 0; e < element_count(selected); ++e) {
         const float expected =
@@ -117,9 +117,9 @@ TEST(Binary, BroadcastsAsANaiveLoopDoes) {
 }
 
 TEST(Binary, Laws) {
-  for (int function = 0; function <= static_cast<int>(F::prelu); ++function) {
-    expect_lane_laws(Binary{static_cast<F>(function)}, {{2, 3, 4}, {3, 1}});
-    expect_lane_laws(Binary{static_cast<F>(function)}, {{2, 5}, {2, 5}});
+  for (int function = 0; function <= static_cast<int>(B::prelu); ++function) {
+    expect_lane_laws(Binary{static_cast<B>(function)}, {{2, 3, 4}, {3, 1}});
+    expect_lane_laws(Binary{static_cast<B>(function)}, {{2, 5}, {2, 5}});
   }
   expect_lane_laws(Select{}, {{2, 1, 4}, {3, 1}, {2, 3, 4}});
 }

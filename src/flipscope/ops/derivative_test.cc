@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kLanes = 5;
 
-using Numbers = std::vector<double>;
+using Doubles = std::vector<double>;
 using Operands = std::vector<Operand<double>>;
 
 /// One row of the table: an operator, its inputs' shapes, and where its inputs are drawn from.
@@ -114,8 +114,8 @@ double draw(std::mt19937& random, double from, double to) {
   return std::uniform_real_distribution<double>(from, to)(random);
 }
 
-Numbers draw_many(std::size_t count, std::mt19937& random, double from = -1, double to = 1) {
-  Numbers numbers(count);
+Doubles draw_many(std::size_t count, std::mt19937& random, double from = -1, double to = 1) {
+  Doubles numbers(count);
   for (double& x : numbers) x = draw(random, from, to);
   return numbers;
 }
@@ -133,7 +133,7 @@ Operands draw_operands(const Row& row, std::uint32_t constant, std::mt19937& ran
   return operands;
 }
 
-Operands moved(const Operands& at, const std::vector<Numbers>& direction, double step) {
+Operands moved(const Operands& at, const std::vector<Doubles>& direction, double step) {
   Operands result = at;
   for (std::size_t i = 0; i < at.size(); ++i) {
     for (std::size_t e = 0; e < at[i].data.size(); ++e) result[i].data[e] += step * direction[i][e];
@@ -153,8 +153,8 @@ Shape shape_of(const Row& row) {
 }
 
 /// A direction for every input, zero for those without a derivative.
-std::vector<Numbers> draw_direction(const Row& row, const Operands& at, std::mt19937& random) {
-  std::vector<Numbers> direction;
+std::vector<Doubles> draw_direction(const Row& row, const Operands& at, std::mt19937& random) {
+  std::vector<Doubles> direction;
   for (std::size_t i = 0; i < at.size(); ++i) {
     const bool fixed = std::ranges::find(row.fixed, i) != row.fixed.end();
     direction.push_back(draw_many(at[i].data.size(), random, fixed ? 0 : -1, fixed ? 0 : 1));
@@ -162,32 +162,32 @@ std::vector<Numbers> draw_direction(const Row& row, const Operands& at, std::mt1
   return direction;
 }
 
-Numbers pushed(const Row& row, const Operands& at, const std::vector<Numbers>& direction) {
-  const Numbers output = run<double>(row.op, at, kLanes);
-  Numbers out(output.size());
+Doubles pushed(const Row& row, const Operands& at, const std::vector<Doubles>& direction) {
+  const Doubles output = run<double>(row.op, at, kLanes);
+  Doubles out(output.size());
   std::vector<const double*> tangents;
-  for (const Numbers& t : direction) tangents.push_back(t.data());
+  for (const Doubles& t : direction) tangents.push_back(t.data());
   jvp(row.op, views(at), shape_of(row), output.data(), tangents, out.data(), kLanes);
   return out;
 }
 
-std::vector<Numbers> pulled(const Row& row, const Operands& at, const Numbers& cotangent) {
-  const Numbers output = run<double>(row.op, at, kLanes);
-  std::vector<Numbers> to;
+std::vector<Doubles> pulled(const Row& row, const Operands& at, const Doubles& cotangent) {
+  const Doubles output = run<double>(row.op, at, kLanes);
+  std::vector<Doubles> to;
   std::vector<double*> pointers;
   for (const Operand<double>& o : at) to.emplace_back(o.data.size(), 0.0);
-  for (Numbers& t : to) pointers.push_back(t.data());
+  for (Doubles& t : to) pointers.push_back(t.data());
   vjp<double>(row.op, views(at), shape_of(row), output.data(), cotangent.data(), pointers, kLanes);
   return to;
 }
 
 /// The derivative of pulled() along a direction, by dual numbers.
-std::vector<Numbers> pulled_along(const Row& row, const Operands& at,
-                                  const std::vector<Numbers>& direction, const Numbers& cotangent,
-                                  const Numbers& cotangent_direction) {
-  const Numbers output = run<double>(row.op, at, kLanes);
-  const Numbers output_direction = pushed(row, at, direction);
-  const auto pair = [](const Numbers& a, const Numbers& b) {
+std::vector<Doubles> pulled_along(const Row& row, const Operands& at,
+                                  const std::vector<Doubles>& direction, const Doubles& cotangent,
+                                  const Doubles& cotangent_direction) {
+  const Doubles output = run<double>(row.op, at, kLanes);
+  const Doubles output_direction = pushed(row, at, direction);
+  const auto pair = [](const Doubles& a, const Doubles& b) {
     std::vector<Dual> both;
     for (std::size_t i = 0; i < a.size(); ++i) both.emplace_back(a[i], b[i]);
     return both;
@@ -202,7 +202,7 @@ std::vector<Numbers> pulled_along(const Row& row, const Operands& at,
   for (auto& t : to) pointers.push_back(t.data());
   vjp<Dual>(row.op, views(dual), shape_of(row), pair(output, output_direction).data(),
             pair(cotangent, cotangent_direction).data(), pointers, kLanes);
-  std::vector<Numbers> tangents;
+  std::vector<Doubles> tangents;
   for (const auto& t : to) {
     tangents.emplace_back();
     for (const Dual x : t) tangents.back().push_back(x.tangent);
@@ -210,7 +210,7 @@ std::vector<Numbers> pulled_along(const Row& row, const Operands& at,
   return tangents;
 }
 
-double dot(const Numbers& a, const Numbers& b) {
+double dot(const Doubles& a, const Doubles& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
   return sum;
@@ -233,8 +233,8 @@ void for_each_case(const std::vector<Row>& rows,
 
 void expect_adjoint(const Row& row, const Operands& at, std::mt19937& random) {
   const auto direction = draw_direction(row, at, random);
-  const Numbers tangent = pushed(row, at, direction);
-  const Numbers cotangent = draw_many(tangent.size(), random);
+  const Doubles tangent = pushed(row, at, direction);
+  const Doubles cotangent = draw_many(tangent.size(), random);
   const auto gradient = pulled(row, at, cotangent);
   double back = 0;
   for (std::size_t i = 0; i < at.size(); ++i) back += dot(gradient[i], direction[i]);
@@ -250,9 +250,9 @@ TEST(Derivative, JvpIsWhatFiniteDifferencesSay) {
   for_each_case(table(), [](const Row& row, const Operands& at, std::mt19937& random) {
     constexpr double kStep = 1e-6;
     const auto direction = draw_direction(row, at, random);
-    const Numbers up = run<double>(row.op, moved(at, direction, kStep), kLanes);
-    const Numbers down = run<double>(row.op, moved(at, direction, -kStep), kLanes);
-    const Numbers tangent = pushed(row, at, direction);
+    const Doubles up = run<double>(row.op, moved(at, direction, kStep), kLanes);
+    const Doubles down = run<double>(row.op, moved(at, direction, -kStep), kLanes);
+    const Doubles tangent = pushed(row, at, direction);
     for (std::size_t i = 0; i < up.size(); ++i) {
       const double expected = (up[i] - down[i]) / (2 * kStep);
       EXPECT_NEAR(tangent[i], expected, 2e-8 * (1 + std::abs(expected))) << "element " << i;
@@ -265,10 +265,10 @@ TEST(Derivative, VjpOfDualNumbersIsTheDerivativeOfVjp) {
     constexpr double kStep = 1e-6;
     const auto direction = draw_direction(row, at, random);
     const std::size_t outputs = run<double>(row.op, at, kLanes).size();
-    const Numbers cotangent = draw_many(outputs, random);
-    const Numbers cotangent_direction = draw_many(outputs, random);
+    const Doubles cotangent = draw_many(outputs, random);
+    const Doubles cotangent_direction = draw_many(outputs, random);
     const auto at_step = [&](double step) {
-      Numbers there = cotangent;
+      Doubles there = cotangent;
       for (std::size_t i = 0; i < outputs; ++i) there[i] += step * cotangent_direction[i];
       return pulled(row, moved(at, direction, step), there);
     };
@@ -285,12 +285,12 @@ TEST(Derivative, VjpOfDualNumbersIsTheDerivativeOfVjp) {
   });
 }
 
-Numbers slopes_of(const Op& op, const Numbers& x) {
+Doubles slopes_of(const Op& op, const Doubles& x) {
   const Row row{op, {{1, static_cast<std::int64_t>(x.size())}}};
   const Operands at{{row.shapes[0], x, true}};
-  Numbers slopes;
+  Doubles slopes;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    Numbers direction(x.size(), 0.0);
+    Doubles direction(x.size(), 0.0);
     direction[i] = 1;
     slopes.push_back(pushed(row, at, {direction})[i * kLanes]);
   }
@@ -300,22 +300,22 @@ Numbers slopes_of(const Op& op, const Numbers& x) {
 TEST(Derivative, QuantizersPassStraightThroughWhereTheyDoNotClip) {
   // Codes −8 … 7 in steps of 1/8.
   EXPECT_EQ(slopes_of(Quantize{fixed_point(4, 1)}, {-1.01, -1, -0.3, 0, 0.875, 0.88}),
-            (Numbers{0, 8, 8, 8, 8, 0}));
+            (Doubles{0, 8, 8, 8, 8, 0}));
   // Codes 0 … 15 in steps of 1/8: a relu too.
   EXPECT_EQ(slopes_of(Quantize{fixed_point(4, 1, false)}, {-0.1, 0, 0.01, 1.875, 1.9}),
-            (Numbers{0, 0, 8, 8, 0}));
+            (Doubles{0, 0, 8, 8, 0}));
   EXPECT_EQ(slopes_of(Quantize{{bipolar_format()}}, {-1.1, -1, 0.2, 1, 1.1}),
-            (Numbers{0, 1, 1, 1, 0}));
-  EXPECT_EQ(slopes_of(Unary{UnaryFunction::round_half_even}, {-1.7, 0.2}), (Numbers{1, 1}));
-  EXPECT_EQ(slopes_of(Unary{UnaryFunction::sign}, {-1.7, 0.2}), (Numbers{0, 1}));
+            (Doubles{0, 1, 1, 1, 0}));
+  EXPECT_EQ(slopes_of(Unary{UnaryFunction::round_half_even}, {-1.7, 0.2}), (Doubles{1, 1}));
+  EXPECT_EQ(slopes_of(Unary{UnaryFunction::sign}, {-1.7, 0.2}), (Doubles{0, 1}));
 }
 
 TEST(Derivative, KinksAndTiesTakeOneSide) {
-  EXPECT_EQ(slopes_of(Unary{UnaryFunction::relu}, {-1, 0, 1}), (Numbers{0, 0, 1}));
-  EXPECT_EQ(slopes_of(Unary{UnaryFunction::abs}, {-1, 0, 1}), (Numbers{-1, 0, 1}));
+  EXPECT_EQ(slopes_of(Unary{UnaryFunction::relu}, {-1, 0, 1}), (Doubles{0, 0, 1}));
+  EXPECT_EQ(slopes_of(Unary{UnaryFunction::abs}, {-1, 0, 1}), (Doubles{-1, 0, 1}));
   const Row row{Pooling{Pooling::Kind::max, {2}, {1}, {1}, {0}, {1}}, {{1, 1, 2}}};
-  const auto gradient = pulled(row, {{row.shapes[0], {3, 3}, true}}, Numbers(kLanes, 1.0));
-  EXPECT_EQ(gradient[0], (Numbers{kLanes, 0}));
+  const auto gradient = pulled(row, {{row.shapes[0], {3, 3}, true}}, Doubles(kLanes, 1.0));
+  EXPECT_EQ(gradient[0], (Doubles{kLanes, 0}));
 }
 
 }  // namespace

@@ -10,54 +10,54 @@
 namespace flipscope {
 namespace {
 
-using F = ReduceFunction;
+using R = ReduceFunction;
 using Numbers = std::vector<float>;
 
-float of_row(F function, const Numbers& x) {
+float of_row(R function, const Numbers& x) {
   return run<float>(Reduce{function, {0}}, {{{static_cast<std::int64_t>(x.size())}, x}}, 1)[0];
 }
 
 TEST(Reduce, Functions) {
   const Numbers x{3, -4, 12};
-  EXPECT_EQ(of_row(F::sum, x), 11);
-  EXPECT_EQ(of_row(F::mean, x), 11.0f / 3);
-  EXPECT_EQ(of_row(F::max, x), 12);
-  EXPECT_EQ(of_row(F::min, x), -4);
-  EXPECT_EQ(of_row(F::product, x), -144);
-  EXPECT_EQ(of_row(F::l1, x), 19);
-  EXPECT_EQ(of_row(F::l2, x), 13);
-  EXPECT_EQ(of_row(F::sum_square, x), 169);
-  EXPECT_NEAR(of_row(F::log_sum, x), std::log(11), 1e-6);
-  EXPECT_NEAR(of_row(F::log_sum_exp, x), 12.000123523502976, 1e-6);
+  EXPECT_EQ(of_row(R::sum, x), 11);
+  EXPECT_EQ(of_row(R::mean, x), 11.0f / 3);
+  EXPECT_EQ(of_row(R::max, x), 12);
+  EXPECT_EQ(of_row(R::min, x), -4);
+  EXPECT_EQ(of_row(R::product, x), -144);
+  EXPECT_EQ(of_row(R::l1, x), 19);
+  EXPECT_EQ(of_row(R::l2, x), 13);
+  EXPECT_EQ(of_row(R::sum_square, x), 169);
+  EXPECT_NEAR(of_row(R::log_sum, x), std::log(11), 1e-6);
+  EXPECT_NEAR(of_row(R::log_sum_exp, x), 12.000123523502976, 1e-6);
 }
 
 TEST(Reduce, SumsInOrder) {
-  EXPECT_EQ(of_row(F::sum, {1, 1e8f, -1e8f}), 0);
-  EXPECT_EQ(of_row(F::sum, {1e8f, -1e8f, 1}), 1);
+  EXPECT_EQ(of_row(R::sum, {1, 1e8f, -1e8f}), 0);
+  EXPECT_EQ(of_row(R::sum, {1e8f, -1e8f, 1}), 1);
 }
 
 TEST(Reduce, NaNAndInfinity) {
-  for (const F function : {F::sum, F::mean, F::max, F::min, F::product, F::l1, F::l2, F::log_sum,
-                           F::log_sum_exp, F::sum_square}) {
+  for (const R function : {R::sum, R::mean, R::max, R::min, R::product, R::l1, R::l2, R::log_sum,
+                           R::log_sum_exp, R::sum_square}) {
     for (const Numbers& x : {Numbers{kNaN, 1, 2}, Numbers{1, kNaN, 2}, Numbers{1, 2, kNaN}}) {
       EXPECT_TRUE(std::isnan(of_row(function, x))) << static_cast<int>(function);
     }
   }
-  EXPECT_EQ(of_row(F::log_sum_exp, {kInf, 1}), kInf);
-  EXPECT_EQ(of_row(F::log_sum_exp, {-kInf, -kInf}), -kInf);
-  EXPECT_EQ(of_row(F::log_sum_exp, {1000, -kInf}), 1000);
+  EXPECT_EQ(of_row(R::log_sum_exp, {kInf, 1}), kInf);
+  EXPECT_EQ(of_row(R::log_sum_exp, {-kInf, -kInf}), -kInf);
+  EXPECT_EQ(of_row(R::log_sum_exp, {1000, -kInf}), 1000);
 }
 
 TEST(Reduce, Shapes) {
   const std::vector<Shape> in{{2, 3, 4}};
-  EXPECT_EQ(output_shape(Reduce{F::sum, {0, 2}, true}, in), (Shape{1, 3, 1}));
-  EXPECT_EQ(output_shape(Reduce{F::sum, {0, 2}, false}, in), (Shape{3}));
-  EXPECT_EQ(output_shape(Reduce{F::sum, {0, 1, 2}, false}, in), (Shape{}));
-  EXPECT_EQ(output_shape(Reduce{F::sum, {}, false}, in), (Shape{2, 3, 4}));
+  EXPECT_EQ(output_shape(Reduce{R::sum, {0, 2}, true}, in), (Shape{1, 3, 1}));
+  EXPECT_EQ(output_shape(Reduce{R::sum, {0, 2}, false}, in), (Shape{3}));
+  EXPECT_EQ(output_shape(Reduce{R::sum, {0, 1, 2}, false}, in), (Shape{}));
+  EXPECT_EQ(output_shape(Reduce{R::sum, {}, false}, in), (Shape{2, 3, 4}));
   EXPECT_EQ(output_shape(ArgReduce{true, -1, false}, in), (Shape{2, 3}));
-  EXPECT_THROW(output_shape(Reduce{F::sum, {3}}, in), Error);
-  EXPECT_THROW(output_shape(Reduce{F::sum, {-1}}, in), Error);
-  EXPECT_THROW(output_shape(Reduce{F::sum, {1, 0}}, in), Error);
+  EXPECT_THROW(output_shape(Reduce{R::sum, {3}}, in), Error);
+  EXPECT_THROW(output_shape(Reduce{R::sum, {-1}}, in), Error);
+  EXPECT_THROW(output_shape(Reduce{R::sum, {1, 0}}, in), Error);
   EXPECT_THROW(output_shape(ArgReduce{true, 3}, in), Error);
   EXPECT_THROW(output_shape(ArgReduce{true, 0}, std::vector<Shape>{{0}}), Error);
 }
@@ -67,7 +67,7 @@ TEST(Reduce, AnySetOfAxesOfThree) {
     const Shape in{*rc::gen::inRange<std::int64_t>(1, 4), *rc::gen::inRange<std::int64_t>(1, 4),
                    *rc::gen::inRange<std::int64_t>(1, 4)};
     const int set = *rc::gen::inRange(0, 8);
-    Reduce op{*rc::gen::element(F::sum, F::max), {}, *rc::gen::arbitrary<bool>()};
+    Reduce op{*rc::gen::element(R::sum, R::max), {}, *rc::gen::arbitrary<bool>()};
     for (int axis = 0; axis < 3; ++axis) {
       if (set >> axis & 1) op.axes.push_back(axis);
     }
@@ -75,7 +75,7 @@ TEST(Reduce, AnySetOfAxesOfThree) {
     Numbers x(element_count(in));
     for (float& v : x) v = static_cast<float>(random() % 100);
 
-    const bool max = op.function == F::max;
+    const bool max = op.function == R::max;
     Shape kept = in;
     for (const std::int64_t axis : op.axes) kept[axis] = 1;
     Numbers expected(element_count(kept), max ? -kInf : 0.0f);
@@ -106,8 +106,8 @@ TEST(ArgReduce, NaNIsMostExtreme) {
 }
 
 TEST(Reduce, Laws) {
-  for (int function = 0; function <= static_cast<int>(F::sum_square); ++function) {
-    expect_lane_laws(Reduce{static_cast<F>(function), {0, 2}, false}, {{2, 3, 4}});
+  for (int function = 0; function <= static_cast<int>(R::sum_square); ++function) {
+    expect_lane_laws(Reduce{static_cast<R>(function), {0, 2}, false}, {{2, 3, 4}});
   }
   for (const bool largest : {false, true}) {
     for (const bool last : {false, true}) {

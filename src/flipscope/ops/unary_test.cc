@@ -7,11 +7,11 @@
 namespace flipscope {
 namespace {
 
-using F = UnaryFunction;
+using U = UnaryFunction;
 
 /// A function, its parameters, and its definition in double.
 struct Row {
-  F function;
+  U function;
   double a, b;
   std::function<double(double)> definition;
 };
@@ -22,57 +22,57 @@ double clip(double x, double low, double high) {
 
 const std::vector<Row>& table() {
   static const std::vector<Row> rows{
-      {F::abs, 0, 0, [](double x) { return std::fabs(x); }},
-      {F::acos, 0, 0, [](double x) { return std::acos(x); }},
-      {F::acosh, 0, 0, [](double x) { return std::acosh(x); }},
-      {F::asin, 0, 0, [](double x) { return std::asin(x); }},
-      {F::asinh, 0, 0, [](double x) { return std::asinh(x); }},
-      {F::atan, 0, 0, [](double x) { return std::atan(x); }},
-      {F::atanh, 0, 0, [](double x) { return std::atanh(x); }},
-      {F::ceil, 0, 0, [](double x) { return std::ceil(x); }},
-      {F::celu, 1.5, 0, [](double x) { return x < 0 ? 1.5 * (std::exp(x / 1.5) - 1) : x; }},
-      {F::clip, -1, 2.5, [](double x) { return clip(x, -1, 2.5); }},
-      {F::cos, 0, 0, [](double x) { return std::cos(x); }},
-      {F::cosh, 0, 0, [](double x) { return std::cosh(x); }},
-      {F::elu, 0.7, 0, [](double x) { return x < 0 ? 0.7 * (std::exp(x) - 1) : x; }},
-      {F::erf, 0, 0, [](double x) { return std::erf(x); }},
-      {F::exp, 0, 0, [](double x) { return std::exp(x); }},
-      {F::floor, 0, 0, [](double x) { return std::floor(x); }},
-      {F::gelu, 0, 0, [](double x) { return x / 2 * std::erfc(-x / std::sqrt(2.0)); }},
-      {F::gelu_tanh, 0, 0,
+      {U::abs, 0, 0, [](double x) { return std::fabs(x); }},
+      {U::acos, 0, 0, [](double x) { return std::acos(x); }},
+      {U::acosh, 0, 0, [](double x) { return std::acosh(x); }},
+      {U::asin, 0, 0, [](double x) { return std::asin(x); }},
+      {U::asinh, 0, 0, [](double x) { return std::asinh(x); }},
+      {U::atan, 0, 0, [](double x) { return std::atan(x); }},
+      {U::atanh, 0, 0, [](double x) { return std::atanh(x); }},
+      {U::ceil, 0, 0, [](double x) { return std::ceil(x); }},
+      {U::celu, 1.5, 0, [](double x) { return x < 0 ? 1.5 * (std::exp(x / 1.5) - 1) : x; }},
+      {U::clip, -1, 2.5, [](double x) { return clip(x, -1, 2.5); }},
+      {U::cos, 0, 0, [](double x) { return std::cos(x); }},
+      {U::cosh, 0, 0, [](double x) { return std::cosh(x); }},
+      {U::elu, 0.7, 0, [](double x) { return x < 0 ? 0.7 * (std::exp(x) - 1) : x; }},
+      {U::erf, 0, 0, [](double x) { return std::erf(x); }},
+      {U::exp, 0, 0, [](double x) { return std::exp(x); }},
+      {U::floor, 0, 0, [](double x) { return std::floor(x); }},
+      {U::gelu, 0, 0, [](double x) { return x / 2 * std::erfc(-x / std::sqrt(2.0)); }},
+      {U::gelu_tanh, 0, 0,
        [](double x) {
          return x / 2 * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
        }},
-      {F::hard_sigmoid, 0.2, 0.5, [](double x) { return clip(0.2 * x + 0.5, 0, 1); }},
-      {F::hard_swish, 0, 0, [](double x) { return x * clip(x / 6 + 0.5, 0, 1); }},
-      {F::identity, 0, 0, [](double x) { return x; }},
-      {F::leaky_relu, 0.1, 0, [](double x) { return x < 0 ? 0.1 * x : x; }},
-      {F::log, 0, 0, [](double x) { return std::log(x); }},
-      {F::mish, 0, 0, [](double x) { return x * std::tanh(std::log1p(std::exp(x))); }},
-      {F::negative, 0, 0, [](double x) { return -x; }},
-      {F::reciprocal, 0, 0, [](double x) { return 1 / x; }},
-      {F::relu, 0, 0, [](double x) { return x < 0 ? 0 : x; }},
-      {F::round_half_even, 0, 0, [](double x) { return std::nearbyint(x); }},
-      {F::selu, 1.6732632, 1.0507,
+      {U::hard_sigmoid, 0.2, 0.5, [](double x) { return clip(0.2 * x + 0.5, 0, 1); }},
+      {U::hard_swish, 0, 0, [](double x) { return x * clip(x / 6 + 0.5, 0, 1); }},
+      {U::identity, 0, 0, [](double x) { return x; }},
+      {U::leaky_relu, 0.1, 0, [](double x) { return x < 0 ? 0.1 * x : x; }},
+      {U::log, 0, 0, [](double x) { return std::log(x); }},
+      {U::mish, 0, 0, [](double x) { return x * std::tanh(std::log1p(std::exp(x))); }},
+      {U::negative, 0, 0, [](double x) { return -x; }},
+      {U::reciprocal, 0, 0, [](double x) { return 1 / x; }},
+      {U::relu, 0, 0, [](double x) { return x < 0 ? 0 : x; }},
+      {U::round_half_even, 0, 0, [](double x) { return std::nearbyint(x); }},
+      {U::selu, 1.6732632, 1.0507,
        [](double x) { return 1.0507 * (x < 0 ? 1.6732632 * (std::exp(x) - 1) : x); }},
-      {F::shrink, 0.5, 0.25, [](double x) { return x < -0.5  ? x + 0.25
+      {U::shrink, 0.5, 0.25, [](double x) { return x < -0.5  ? x + 0.25
                                                    : x > 0.5 ? x - 0.25
                                                              : 0; }},
-      {F::sigmoid, 0, 0, [](double x) { return 1 / (1 + std::exp(-x)); }},
-      {F::sign, 0, 0, [](double x) { return x > 0   ? 1
+      {U::sigmoid, 0, 0, [](double x) { return 1 / (1 + std::exp(-x)); }},
+      {U::sign, 0, 0, [](double x) { return x > 0   ? 1
                                             : x < 0 ? -1
                                                     : 0; }},
-      {F::silu, 0, 0, [](double x) { return x / (1 + std::exp(-x)); }},
-      {F::sin, 0, 0, [](double x) { return std::sin(x); }},
-      {F::sinh, 0, 0, [](double x) { return std::sinh(x); }},
-      {F::softplus, 0, 0, [](double x) { return std::log1p(std::exp(x)); }},
-      {F::softsign, 0, 0, [](double x) { return x / (1 + std::fabs(x)); }},
-      {F::sqrt, 0, 0, [](double x) { return std::sqrt(x); }},
-      {F::square, 0, 0, [](double x) { return x * x; }},
-      {F::tan, 0, 0, [](double x) { return std::tan(x); }},
-      {F::tanh, 0, 0, [](double x) { return std::tanh(x); }},
-      {F::thresholded_relu, 1, 0, [](double x) { return x > 1 ? x : 0; }},
-      {F::truncate, 0, 0, [](double x) { return std::trunc(x); }},
+      {U::silu, 0, 0, [](double x) { return x / (1 + std::exp(-x)); }},
+      {U::sin, 0, 0, [](double x) { return std::sin(x); }},
+      {U::sinh, 0, 0, [](double x) { return std::sinh(x); }},
+      {U::softplus, 0, 0, [](double x) { return std::log1p(std::exp(x)); }},
+      {U::softsign, 0, 0, [](double x) { return x / (1 + std::fabs(x)); }},
+      {U::sqrt, 0, 0, [](double x) { return std::sqrt(x); }},
+      {U::square, 0, 0, [](double x) { return x * x; }},
+      {U::tan, 0, 0, [](double x) { return std::tan(x); }},
+      {U::tanh, 0, 0, [](double x) { return std::tanh(x); }},
+      {U::thresholded_relu, 1, 0, [](double x) { return x > 1 ? x : 0; }},
+      {U::truncate, 0, 0, [](double x) { return std::trunc(x); }},
   };
   return rows;
 }
@@ -110,32 +110,32 @@ TEST(Unary, NaNPropagates) {
 TEST(Unary, FarFromZero) {
   const std::vector<float> x{-kInf, -200, 200, kInf};
   const float inf = x[3];
-  expect_same(run1(Unary{F::sigmoid}, x), {0, 0, 1, 1});
-  expect_same(run1(Unary{F::softplus}, x), {0, 0, 200, inf});
-  expect_same(run1(Unary{F::tanh}, x), {-1, -1, 1, 1});
-  expect_same(run1(Unary{F::relu}, x), {0, 0, 200, inf});
-  expect_same(run1(Unary{F::elu, 1}, x), {-1, -1, 200, inf});
-  expect_same(run1(Unary{F::hard_swish}, {-200, 200}), {-0.0f, 200});
-  expect_same(run1(Unary{F::clip, -kInf, 3}, x), {-inf, -200, 3, 3});
+  expect_same(run1(Unary{U::sigmoid}, x), {0, 0, 1, 1});
+  expect_same(run1(Unary{U::softplus}, x), {0, 0, 200, inf});
+  expect_same(run1(Unary{U::tanh}, x), {-1, -1, 1, 1});
+  expect_same(run1(Unary{U::relu}, x), {0, 0, 200, inf});
+  expect_same(run1(Unary{U::elu, 1}, x), {-1, -1, 200, inf});
+  expect_same(run1(Unary{U::hard_swish}, {-200, 200}), {-0.0f, 200});
+  expect_same(run1(Unary{U::clip, -kInf, 3}, x), {-inf, -200, 3, 3});
 }
 
 TEST(Unary, RoundsTiesToEven) {
   const std::vector<float> x{0.5f,        1.5f,       2.5f,    -0.5f, -1.5f,
                              0.49999997f, 8388607.5f, 8388609, 1e30f};
-  expect_same(run1(Unary{F::round_half_even}, x), {0, 2, 2, -0.0f, -2, 0, 8388608, 8388609, 1e30f});
-  expect_same(run1(Unary{F::floor}, x), {0, 1, 2, -1, -2, 0, 8388607, 8388609, 1e30f});
-  expect_same(run1(Unary{F::ceil}, x), {1, 2, 3, -0.0f, -1, 1, 8388608, 8388609, 1e30f});
-  expect_same(run1(Unary{F::truncate}, x), {0, 1, 2, -0.0f, -1, 0, 8388607, 8388609, 1e30f});
+  expect_same(run1(Unary{U::round_half_even}, x), {0, 2, 2, -0.0f, -2, 0, 8388608, 8388609, 1e30f});
+  expect_same(run1(Unary{U::floor}, x), {0, 1, 2, -1, -2, 0, 8388607, 8388609, 1e30f});
+  expect_same(run1(Unary{U::ceil}, x), {1, 2, 3, -0.0f, -1, 1, 8388608, 8388609, 1e30f});
+  expect_same(run1(Unary{U::truncate}, x), {0, 1, 2, -0.0f, -1, 0, 8388607, 8388609, 1e30f});
 }
 
 TEST(Unary, Predicates) {
   constexpr float inf = kInf, nan = kNaN;
   const std::vector<float> x{-inf, inf, nan, 0, -0.0f, 2};
-  expect_same(run1(Unary{F::is_inf, 1, 1}, x), {1, 1, 0, 0, 0, 0});
-  expect_same(run1(Unary{F::is_inf, 1, 0}, x), {1, 0, 0, 0, 0, 0});
-  expect_same(run1(Unary{F::is_inf, 0, 1}, x), {0, 1, 0, 0, 0, 0});
-  expect_same(run1(Unary{F::is_nan}, x), {0, 0, 1, 0, 0, 0});
-  expect_same(run1(Unary{F::logical_not}, x), {0, 0, 0, 1, 1, 0});
+  expect_same(run1(Unary{U::is_inf, 1, 1}, x), {1, 1, 0, 0, 0, 0});
+  expect_same(run1(Unary{U::is_inf, 1, 0}, x), {1, 0, 0, 0, 0, 0});
+  expect_same(run1(Unary{U::is_inf, 0, 1}, x), {0, 1, 0, 0, 0, 0});
+  expect_same(run1(Unary{U::is_nan}, x), {0, 0, 1, 0, 0, 0});
+  expect_same(run1(Unary{U::logical_not}, x), {0, 0, 0, 1, 1, 0});
 }
 
 TEST(Unary, Laws) {

@@ -97,7 +97,7 @@ class Grouper {
       return share(strata, group.population,
                    [&](const Sums& sums) { return static_cast<double>(sums.*count) / samples; });
     };
-    group.masked = of_pairs(&Sums::masked);
+    if (record_.has_masked) group.masked = of_pairs(&Sums::masked);
     group.non_critical = of_pairs(&Sums::non_critical);
     group.due = of_pairs(&Sums::due);
     if (record_.has_critical) group.critical = of_pairs(&Sums::critical);

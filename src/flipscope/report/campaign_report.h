@@ -24,8 +24,8 @@ struct FaultGroup {
   std::optional<int> from_msb;  ///< distance from the most significant bit; empty: all
   std::uint64_t faults = 0;
   std::uint64_t population = 0;  ///< faults of the group in the space; 0: none known
-  Rate masked, non_critical, due;
-  std::optional<Rate> critical;
+  Rate non_critical, due;
+  std::optional<Rate> masked, critical;
   Rate harmful;           ///< share of faults that do any harm
   Rate harm;              ///< mean over faults
   double harm_share = 0;  ///< of the harm of all faults

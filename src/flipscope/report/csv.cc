@@ -37,7 +37,7 @@ class Rows {
                    group.from_msb ? std::to_string(*group.from_msb) : "", ""};
     add(section, at, "faults", static_cast<double>(group.faults));
     const std::pair<const char*, const Rate*> rates[] = {
-        {"masked", &group.masked},
+        {"masked", group.masked ? &*group.masked : nullptr},
         {"non_critical", &group.non_critical},
         {"critical", group.critical ? &*group.critical : nullptr},
         {"due", &group.due},
@@ -90,7 +90,8 @@ std::string campaign_rows(const CampaignReport& campaign) {
   for (const auto& [name, pairs] : {std::pair("unchanged", work.unchanged),
                                     {"remembered", work.remembered},
                                     {"tail", work.tail},
-                                    {"whole", work.whole}}) {
+                                    {"whole", work.whole},
+                                    {"proved", work.proved}}) {
     rows.add("work", {}, name, static_cast<double>(pairs));
   }
   for (const JudgedRanking& ranking : campaign.rankings) {

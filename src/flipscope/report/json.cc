@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kWorst = 100;  // bits listed one by one
+constexpr std::size_t kListed = 100;  // bits listed one by one
 
 Json number(double value) {
   return std::isfinite(value) ? Json(value) : Json();
@@ -37,7 +37,7 @@ Json group_json(const FaultGroup& group) {
   }
   json["faults"] = group.faults;
   json["population"] = group.population;
-  json["masked"] = rate_json(group.masked);
+  json["masked"] = group.masked ? rate_json(*group.masked) : Json();
   json["non_critical"] = rate_json(group.non_critical);
   json["critical"] = group.critical ? rate_json(*group.critical) : Json();
   json["due"] = rate_json(group.due);
@@ -74,7 +74,7 @@ Json worst_json(const CampaignReport& campaign) {
   const FaultColumns& faults = campaign.faults;
   Json json = Json::array();
   for (const std::uint32_t r : campaign.worst) {
-    if (json.size() == kWorst) break;
+    if (json.size() == kListed) break;
     const FaultTarget& target =
         campaign.record.targets[static_cast<std::size_t>(faults.site[r].target)];
     json.push_back({{"fault", faults.fault[r]},
@@ -125,7 +125,8 @@ Json work_json(const std::vector<Session>& sessions) {
   }
   if (work.pairs() == 0) return {};
   return {{"pairs", work.pairs()}, {"unchanged", work.unchanged}, {"remembered", work.remembered},
-          {"tail", work.tail},     {"whole", work.whole},         {"seconds", seconds}};
+          {"tail", work.tail},     {"whole", work.whole},         {"proved", work.proved},
+          {"seconds", seconds}};
 }
 
 Json campaign_json(const CampaignReport& campaign) {

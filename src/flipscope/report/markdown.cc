@@ -9,7 +9,7 @@
 namespace flipscope {
 namespace {
 
-constexpr std::size_t kWorst = 20;
+constexpr std::size_t kRows = 20;
 constexpr int kBar = 10;
 
 /// Text as it is, in a table's cell too: no tag, bar or line break begins in it.
@@ -55,8 +55,8 @@ std::string outcome_table(const CampaignReport& campaign) {
   std::string text =
       "| layer | masked | non-critical | critical | DUE |\n| --- | ---: | ---: | ---: | ---: |\n";
   for (const FaultGroup& group : campaign.layers) {
-    text += fmt::format("| {} | {} | {} | {} | {} |\n", layer_name(group), rate_text(group.masked),
-                        rate_text(group.non_critical),
+    text += fmt::format("| {} | {} | {} | {} | {} |\n", layer_name(group),
+                        group.masked ? rate_text(*group.masked) : "", rate_text(group.non_critical),
                         group.critical ? rate_text(*group.critical) : "", rate_text(group.due));
   }
   return text + "\n";
@@ -67,7 +67,7 @@ std::string worst_table(const CampaignReport& campaign) {
       "| layer | index | bit | stored value | after the flip | harm | change of score |\n"
       "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
   const FaultColumns& faults = campaign.faults;
-  for (std::size_t i = 0; i < std::min(kWorst, campaign.worst.size()); ++i) {
+  for (std::size_t i = 0; i < std::min(kRows, campaign.worst.size()); ++i) {
     const std::uint32_t r = campaign.worst[i];
     const FaultSite& site = faults.site[r];
     text += fmt::format(
@@ -169,6 +169,13 @@ std::string saved_text(const std::vector<Session>& sessions) {
   const auto share = [&](std::uint64_t pairs) {
     return percent(static_cast<double>(pairs) / static_cast<double>(work.pairs()));
   };
+  if (work.proved > 0) {
+    return fmt::format(
+        "### How the time was saved\n\nOf {} pairs of a fault and a sample {} were proved too "
+        "small "
+        "to change the decision; {} were run.\n\n",
+        grouped(work.pairs()), share(work.proved), share(work.whole));
+  }
   return fmt::format(
       "### How the time was saved\n\nOf {} pairs of a fault and a sample {} kept the golden codes "
       "at the network's narrowest point, {} had codes seen before, {} were run from there on, {} "

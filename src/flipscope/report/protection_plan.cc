@@ -14,7 +14,7 @@
 namespace flipscope {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 [[noreturn]] void refuse(const std::string& file) {
   fail("report",

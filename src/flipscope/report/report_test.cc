@@ -96,7 +96,7 @@ TEST_F(ReportTest, GroupsAreThoseOfTheExport) {
     EXPECT_EQ(report.layers[i].faults, rows[i].faults);
     EXPECT_EQ(report.layers[i].population, rows[i].population);
     EXPECT_DOUBLE_EQ(report.layers[i].critical->mean, rows[i].critical->mean);
-    EXPECT_DOUBLE_EQ(report.layers[i].masked.mean, rows[i].masked->mean);
+    EXPECT_DOUBLE_EQ(report.layers[i].masked->mean, rows[i].masked->mean);
     EXPECT_DOUBLE_EQ(report.layers[i].non_critical.mean, rows[i].non_critical->mean);
     EXPECT_NEAR(report.layers[i].harm.mean, rows[i].critical->mean + rows[i].due->mean, 1e-12);
     EXPECT_NEAR(report.layers[i].mean_delta, *rows[i].mean_delta, 1e-12);

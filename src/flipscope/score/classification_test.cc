@@ -4,15 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <random>
 #include <vector>
 
+#include "flipscope/score/special_values.h"
+
 namespace flipscope {
 namespace {
-
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInf = std::numeric_limits<float>::infinity();
 
 std::vector<std::int32_t> decisions(const std::vector<float>& out, int values, int lanes) {
   std::vector<std::int32_t> result(lanes);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 namespace flipscope {
 
@@ -23,6 +24,8 @@ struct OutcomeCounts {
   std::uint32_t due = 0;
 
   OutcomeCounts& operator+=(const OutcomeCounts& more);
+  /// Counts masked samples as non-critical.
+  void forget_masked() { non_critical += std::exchange(masked, 0); }
   std::uint32_t total() const { return masked + non_critical + critical + due; }
   bool operator==(const OutcomeCounts&) const = default;
 };

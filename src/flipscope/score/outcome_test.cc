@@ -3,14 +3,12 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include <limits>
 #include <vector>
+
+#include "flipscope/score/special_values.h"
 
 namespace flipscope {
 namespace {
-
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInf = std::numeric_limits<float>::infinity();
 
 Outcome outcome_of(const std::vector<float>& golden, const std::vector<float>& faulty,
                    bool has_decision = true, const std::uint8_t* condition = nullptr) {

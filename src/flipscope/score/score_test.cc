@@ -3,20 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "flipscope/model/csv.h"
 #include "flipscope/model/test_files.h"
 #include "flipscope/numeric/test_data.h"
 #include "flipscope/numeric/test_error.h"
+#include "flipscope/score/special_values.h"
 
 namespace flipscope {
 namespace {
 
 using Kind = ScoreSpec::Kind;
-
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInf = std::numeric_limits<float>::infinity();
 
 Samples some_samples(std::int64_t count) {
   Samples samples;

@@ -1,0 +1,85 @@
+// --arithmetic fast: every outcome that it promises is that of the exact campaign.
+#include <gtest/gtest.h>
+
+#include "flipscope/campaign/test_campaign.h"
+#include "flipscope/engine/random_network.h"
+
+namespace flipscope {
+namespace {
+
+using namespace testing;
+
+using FastTest = InFolder;
+
+/// The rows of a store, but with masked samples among the non-critical ones.
+std::vector<std::vector<std::string>> without_masked(std::vector<std::vector<std::string>> rows) {
+  for (std::size_t r = 1; r < rows.size(); ++r) {
+    std::string& masked = rows[r][9];
+    if (!masked.empty()) rows[r][10] = std::to_string(std::stoi(rows[r][10]) + std::stoi(masked));
+    masked.clear();
+  }
+  return rows;
+}
+
+TEST_F(FastTest, OutcomesAndScoresAreThoseOfTheExactCampaign) {
+  const std::atomic<bool> stop{false};
+  std::uint64_t proved = 0, run = 0;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    RandomNetwork random(seed);
+    const Graph graph = random.make();
+    Samples samples;
+    samples.count = 70;
+    samples.identity = "random";
+    const Shape& shape = graph.values[graph.inputs[0]].shape;
+    samples.shape.assign(shape.begin() + 1, shape.end());
+    samples.values = random.samples(graph, 70);
+    const auto rows = [&](Arithmetic arithmetic, const char* faults) {
+      CampaignOptions options;
+      options.arithmetic = arithmetic;
+      options.faults = faults;
+      options.score = "mispredict";
+      if (FaultSpace(graph, {}).size() > 300) options.select = "random:300";
+      const Plan plan(options, graph, samples, std::to_string(seed));
+      const std::string store = file(fmt::format("{}{}.db", seed, static_cast<int>(arithmetic)));
+      std::filesystem::remove(store);
+      const CampaignSummary summary = run_plan(plan, options, store, {}, stop);
+      EXPECT_EQ(summary.masked.has_value(), arithmetic == Arithmetic::exact);
+      EXPECT_EQ(summary.work.pairs(), 70 * summary.rows);
+      EXPECT_TRUE(arithmetic == Arithmetic::fast || summary.work.proved == 0);
+      proved += summary.work.proved;
+      run += summary.work.whole;
+      return table(csv(store));
+    };
+    for (const char* faults : {"bit-flip", "stuck-at-0", "burst:2"}) {
+      ASSERT_EQ(rows(Arithmetic::fast, faults), without_masked(rows(Arithmetic::exact, faults)))
+          << seed << " " << faults;
+    }
+  }
+  EXPECT_GT(proved, run / 10);
+}
+
+TEST_F(FastTest, AScoreThatWantsMoreThanDecisionsIsComputedExactly) {
+  CampaignOptions options;
+  options.score = "mse";
+  options.select = "random:20";
+  run(options, file("exact.db"));
+  options.arithmetic = Arithmetic::fast;
+  const CampaignSummary fast = run(options, file("fast.db"));
+  EXPECT_EQ(csv(file("fast.db")), csv(file("exact.db")));
+  EXPECT_TRUE(fast.masked);
+  ASSERT_EQ(fast.notes.size(), 1u);
+  EXPECT_NE(fast.notes[0].find("computed exactly"), std::string::npos);
+}
+
+TEST_F(FastTest, TheReferenceConfirmsWhatWasNotRun) {
+  CampaignOptions options;
+  options.arithmetic = Arithmetic::fast;
+  options.select = "random:200";
+  options.verify = 200;
+  const CampaignSummary summary = run(options, file("run.db"));
+  EXPECT_GT(summary.work.proved, 0u);
+  EXPECT_EQ(summary.verified, 200);
+}
+
+}  // namespace
+}  // namespace flipscope
