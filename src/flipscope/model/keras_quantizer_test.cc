@@ -26,7 +26,7 @@ QuantizedTensor quantize(const std::string& text, const Shape& shape, std::vecto
 
 using Doubles = std::vector<double>;
 
-std::string error_of(const std::string& text, bool activation = false) {
+std::string quantizer_error_of(const std::string& text, bool activation = false) {
   return message_of([&] {
     if (activation) {
       GraphBuilder builder("keras", Layout::channel_last);
@@ -55,24 +55,31 @@ TEST(KerasQuantizer, TakesArgumentsByPositionAndName) {
 }
 
 TEST(KerasQuantizer, MistakesAreNamed) {
-  EXPECT_NE(error_of("quantized_bits(4,0,width=3)").find("has no argument `width`; it has: bits"),
+  EXPECT_NE(quantizer_error_of("quantized_bits(4,0,width=3)")
+                .find("has no argument `width`; it has: bits"),
             std::string::npos);
-  EXPECT_NE(error_of("quantized_bits(4").find("lacks its closing parenthesis"), std::string::npos);
-  EXPECT_NE(error_of("quantized_bits(four)").find("`four` in a quantizer"), std::string::npos);
-  EXPECT_NE(error_of("quantized_bits(40)").find("has 40 bits"), std::string::npos);
-  EXPECT_NE(error_of("quantized_bits(4,qnoise_factor=0.5)").find("qnoise_factor 0.5"),
+  EXPECT_NE(quantizer_error_of("quantized_bits(4").find("lacks its closing parenthesis"),
             std::string::npos);
-  EXPECT_NE(error_of("quantized_linear(4)").find("quantized_linear is not supported; supported: "),
+  EXPECT_NE(quantizer_error_of("quantized_bits(four)").find("`four` in a quantizer"),
             std::string::npos);
-  EXPECT_NE(error_of("quantized_tanh(4)").find("is not supported for weights"), std::string::npos);
-  EXPECT_NE(error_of("quantized_po2(4)", true).find("is not supported for activations"),
+  EXPECT_NE(quantizer_error_of("quantized_bits(40)").find("has 40 bits"), std::string::npos);
+  EXPECT_NE(quantizer_error_of("quantized_bits(4,qnoise_factor=0.5)").find("qnoise_factor 0.5"),
             std::string::npos);
-  EXPECT_NE(error_of("quantized_bits(4,alpha='auto')", true).find("depends on the batch"),
+  EXPECT_NE(quantizer_error_of("quantized_linear(4)")
+                .find("quantized_linear is not supported; supported: "),
             std::string::npos);
-  EXPECT_NE(error_of("quantized_tanh(4,use_real_tanh=True)", true).find("no exact meaning"),
+  EXPECT_NE(quantizer_error_of("quantized_tanh(4)").find("is not supported for weights"),
             std::string::npos);
-  EXPECT_NE(error_of("quantized_relu(4,0,negative_slope=0.3)", true).find("negative_slope 0.3"),
+  EXPECT_NE(quantizer_error_of("quantized_po2(4)", true).find("is not supported for activations"),
             std::string::npos);
+  EXPECT_NE(quantizer_error_of("quantized_bits(4,alpha='auto')", true).find("depends on the batch"),
+            std::string::npos);
+  EXPECT_NE(
+      quantizer_error_of("quantized_tanh(4,use_real_tanh=True)", true).find("no exact meaning"),
+      std::string::npos);
+  EXPECT_NE(
+      quantizer_error_of("quantized_relu(4,0,negative_slope=0.3)", true).find("negative_slope 0.3"),
+      std::string::npos);
 }
 
 TEST(KerasQuantizer, FixedPointSaturatesAndRoundsHalfToEven) {

@@ -72,10 +72,11 @@ std::vector<Row> table() {
   for (const F f : {F::acos, F::asin, F::atanh}) rows.push_back({Unary{f}, {{6}}, -0.9, 0.9});
   rows.push_back({Unary{F::acosh}, {{6}}, 1.1, 3});
   for (const F f : {F::log, F::sqrt, F::reciprocal}) rows.push_back({Unary{f}, {{6}}, 0.2, 3});
-  using B = BinaryFunction;
-  for (const B f : {B::add, B::subtract, B::multiply, B::minimum, B::maximum, B::prelu, B::less,
-                    B::equal, B::logical_and, B::greater, B::less_or_equal, B::greater_or_equal,
-                    B::logical_or, B::logical_xor}) {
+  using Two = BinaryFunction;
+  for (const Two f :
+       {Two::add, Two::subtract, Two::multiply, Two::minimum, Two::maximum, Two::prelu, Two::less,
+        Two::equal, Two::logical_and, Two::greater, Two::less_or_equal, Two::greater_or_equal,
+        Two::logical_or, Two::logical_xor}) {
     rows.push_back({Binary{f}, {{2, 1, 3}, {4, 1}}});
   }
   for (const B f : {B::divide, B::power, B::modulo_floor, B::modulo_truncate}) {

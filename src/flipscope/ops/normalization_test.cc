@@ -35,9 +35,9 @@ TEST(BatchNormalization, RoundsEveryStepToFloat32) {
 
 TEST(BatchNormalization, AlignedGroupsGiveTheSameBits) {
   const Shape shape{2, 3, 9, 5}, channels{3};
-  constexpr int kLanes = 48;  // 45·48 numbers a channel are more than one chunk
+  constexpr int kWide = 48;  // 45·48 numbers a channel are more than one chunk
   std::mt19937 random(3);
-  const Numbers x = awkward_numbers<float>(element_count(shape) * kLanes, random);
+  const Numbers x = awkward_numbers<float>(element_count(shape) * kWide, random);
   const Numbers scale{0.3f, -2, 7}, bias{0.1f, 0.2f, -3}, mean{1, 0.7f, -0.2f},
       variance{0.5f, 2, 1e-3f};
   const std::vector<View<float>> views{{x.data(), &shape},
@@ -47,9 +47,9 @@ TEST(BatchNormalization, AlignedGroupsGiveTheSameBits) {
                                        {variance.data(), &channels, true}};
   AlignedVector<float> grouped(x.size());
   Numbers plain(x.size() + 1);
-  forward<float>(Op(BatchNormalization{}), views, shape, grouped.data(), kLanes);
+  forward<float>(Op(BatchNormalization{}), views, shape, grouped.data(), kWide);
   float* const shifted = plain.data() + (reinterpret_cast<std::uintptr_t>(plain.data()) % 64 == 0);
-  forward<float>(Op(BatchNormalization{}), views, shape, shifted, kLanes);
+  forward<float>(Op(BatchNormalization{}), views, shape, shifted, kWide);
   for (std::size_t i = 0; i < x.size(); ++i) ASSERT_TRUE(same(grouped[i], shifted[i])) << i;
 }
 
