@@ -66,9 +66,13 @@ std::string work_text(const WorkCounts& work) {
     return percent(static_cast<double>(count) / static_cast<double>(work.pairs()));
   };
   if (work.proved > 0) {
+    const std::uint64_t known = work.unchanged + work.remembered;
     return fmt::format(
-        "Of {} (fault, sample) pairs, {} were proved too small to change the decision; {} ran.\n",
-        grouped(work.pairs()), share(work.proved), share(work.whole));
+        "Of {} (fault, sample) pairs, {} were proved too small to change the decision{}; {} ran.\n",
+        grouped(work.pairs()), share(work.proved),
+        known > 0 ? fmt::format(", {} had known codes at the network's bottleneck", share(known))
+                  : "",
+        share(work.tail + work.whole));
   }
   return fmt::format(
       "Of {} (fault, sample) pairs, {} kept the golden codes at the network's bottleneck, {} had "
@@ -110,8 +114,7 @@ std::string summary_text(const CampaignSummary& summary, const std::string& stor
     lines += fmt::format("{} faults confirmed bit for bit by the reference interpreter\n",
                          grouped(static_cast<std::uint64_t>(summary.verified)));
   }
-  const bool whole =
-      summary.masked && summary.masked->interval.lower == summary.masked->interval.upper;
+  const bool whole = summary.due && summary.due->interval.lower == summary.due->interval.upper;
   lines += fmt::format("Rates are means over faults, on these samples, {}; seed {}.\n",
                        whole ? "with no sampling error: every fault was run"
                              : fmt::format("with {:g}% Wilson intervals", 100 * summary.confidence),

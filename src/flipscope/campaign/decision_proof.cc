@@ -21,10 +21,12 @@ std::vector<AnalysedLayer> bounded_layers(const Program& program) {
   return layers;
 }
 
-/// Element of the constant that a stored word is.
-std::int64_t element_of(const Constant& constant, std::int64_t word) {
+/// Element of the constant that a stored word is; none where it was cut off.
+std::optional<std::int64_t> element_of(const Constant& constant, std::int64_t word) {
   if (constant.source.empty()) return word;
-  return std::ranges::find(constant.source, word) - constant.source.begin();
+  const auto found = std::ranges::find(constant.source, word);
+  if (found == constant.source.end()) return {};
+  return found - constant.source.begin();
 }
 
 /// Norm of the elements first … first + count − 1, [sample].
@@ -46,13 +48,14 @@ std::vector<double> norms_of(const float* x, std::int64_t first, std::int64_t co
 DecisionProof::DecisionProof(const Program& program, const FaultSpace& space)
     : program_(&program), space_(&space), layers_(space.targets().size()) {
   if (!program.stages->empty()) return;
-  gains_.emplace(program);
   const Graph& graph = *program.graph;
   for (const AnalysedLayer& layer : bounded_layers(program)) {
     const int stored = graph.constants[weight_constant(graph.nodes[layer.node])].stored;
     for (std::size_t t = 0; t < layers_.size(); ++t) {
       const FaultTarget& target = space.targets()[t];
-      if (target.part == Part::weights && target.id == stored) layers_[t] = layer;
+      if (target.part != Part::weights || target.id != stored) continue;
+      layers_[t] = layer;
+      if (!gains_) gains_.emplace(program);
     }
   }
 }
@@ -70,7 +73,9 @@ DecisionProof::Change DecisionProof::change_of(const Fault& fault) const {
   const Graph& graph = *program_->graph;
   const Node& node = graph.nodes[layer->node];
   const Shape& w = node.inputs[1].shape;
-  const std::int64_t element = element_of(graph.constants[weight_constant(node)], first.index);
+  const auto place = element_of(graph.constants[weight_constant(node)], first.index);
+  if (!place) return {};
+  const std::int64_t element = *place;
   Change change{.node = layer->node};
   if (const auto* op = std::get_if<Convolution>(&node.op)) {
     const std::int64_t filter = element_count(w) / w[0], plane = filter / w[1];

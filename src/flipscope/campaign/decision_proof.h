@@ -41,7 +41,7 @@ class DecisionProof {
 
   const Program* program_;
   const FaultSpace* space_;
-  std::optional<DecisionGains> gains_;                ///< none: a network of codes
+  std::optional<DecisionGains> gains_;                ///< none: nothing here can be proved
   std::vector<std::optional<AnalysedLayer>> layers_;  ///< [target]
   std::vector<Change> changes_;                       ///< [fault]
 };

@@ -58,6 +58,41 @@ TEST_F(FastTest, OutcomesAndScoresAreThoseOfTheExactCampaign) {
   EXPECT_GT(proved, run / 10);
 }
 
+/// x [1,1,6] times the first four columns of w [6,5]: [1,1,4], and what is cut off of w.
+TEST_F(FastTest, ProductsOfHigherRankAndWordsThatAreCutOff) {
+  GraphBuilder builder("test", Layout::channel_first);
+  const Symbol x = builder.add_input("x", {1, 1, 6});
+  Symbol w = random_weights(builder, "w", {6, 5}, 1);
+  Rearrange cut{.source = {}, .shape = {6, 4}};
+  for (int i = 0; i < 24; ++i) cut.source.push_back(i / 4 * 5 + i % 4);
+  w = builder.add("cut", cut, {w});
+  Symbol y = builder.add("product", MatrixProduct{}, {x, w});
+  for (const bool flat : {false, true}) {
+    if (flat) y = builder.reshape(y, {1, 4});
+    Graph graph = builder.finish("test", {y}, {"y"});
+    lower(graph);
+    Samples samples;
+    samples.count = 70;
+    samples.identity = "some";
+    samples.shape = {1, 6};
+    samples.values.resize(70 * 6);
+    Random random(3, 3);
+    for (float& value : samples.values) value = static_cast<float>(random.uniform() - 0.5);
+    std::vector<std::vector<std::string>> rows[2];
+    for (const Arithmetic arithmetic : {Arithmetic::exact, Arithmetic::fast}) {
+      CampaignOptions options;
+      options.arithmetic = arithmetic;
+      options.score = "mispredict";
+      const Plan plan(options, graph, samples, "cut");
+      const std::string store = file(fmt::format("{}{}.db", flat, static_cast<int>(arithmetic)));
+      const std::atomic<bool> stop{false};
+      EXPECT_EQ(run_plan(plan, options, store, {}, stop).done, 30u * 32);
+      rows[arithmetic == Arithmetic::fast] = table(csv(store));
+    }
+    EXPECT_EQ(rows[1], without_masked(rows[0]));
+  }
+}
+
 TEST_F(FastTest, AScoreThatWantsMoreThanDecisionsIsComputedExactly) {
   CampaignOptions options;
   options.score = "mse";

@@ -137,8 +137,12 @@ void Plan::choose_score() {
         "--fail-if sdc: nothing here says which outputs are critical; give --labels, or --critical "
         "with a condition such as 'delta>0'");
   }
-  if (options_.bar && options_.bar->name == "masked" && decides_only_) {
-    fail("campaign", "--fail-if masked: --arithmetic fast does not tell what is masked; use exact");
+  const bool divides =
+      options_.bar && (options_.bar->name == "masked" || options_.bar->name == "non-critical");
+  if (divides && decides_only_) {
+    fail("campaign",
+         "--fail-if {}: --arithmetic fast counts masked samples as non-critical; use exact",
+         options_.bar->name);
   }
   scorer_options_.only_correct = options_.count_only_correct;
   if (score_.kind == Kind::emd && !options_.emd_cost.empty()) {

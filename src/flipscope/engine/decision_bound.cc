@@ -8,6 +8,7 @@ namespace flipscope {
 namespace {
 
 constexpr double kSlack = 1 + 1e-6;  ///< more than float32 and double lose in the bounds themselves
+constexpr double kLeastMargin = 1e-30;   ///< beyond what float32 loses where it underflows
 constexpr double kSoftmaxMargin = 1e-3;  ///< that a softmax in float32 still tells apart
 
 std::int64_t channels_of(const Shape& shape) {
@@ -50,7 +51,7 @@ DecisionBound::DecisionBound(const DecisionGains& gains, const Program& program,
   const Graph& graph = *program.graph;
   const int decision = gains.decision();
   const std::int64_t outputs = element_count(graph.values[decision].shape);
-  const double least = decision == graph.outputs[0] ? 0 : kSoftmaxMargin;
+  const double least = decision == graph.outputs[0] ? kLeastMargin : kSoftmaxMargin;
   for (int lane = 0; lane < golden.lanes; ++lane) {
     margins_.push_back(least_margin(golden, decision, outputs, lane) - least);
   }

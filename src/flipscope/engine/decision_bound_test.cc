@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "flipscope/engine/line_check.h"
 #include "flipscope/engine/perturbation.h"
 #include "flipscope/engine/random_network.h"
 #include "flipscope/score/classification.h"
@@ -36,6 +37,42 @@ std::vector<float> moved(const Graph& graph, const Block& golden, int node, std:
     }
   }
   return numbers;
+}
+
+/// x [1,2,1,2] through a convolution by 1 and, along `axis`, a softmax.
+Graph grouped_softmax(std::int64_t axis) {
+  GraphBuilder builder("test", Layout::channel_first);
+  Symbol x = builder.add_input("x", {1, 2, 1, 2});
+  const Symbol w = builder.initializer("w", {.shape = {2, 2, 1, 1}, .data = {1, 0, 0, 1}});
+  const Convolution convolution{.stride = {1, 1},
+                                .dilation = {1, 1},
+                                .pad_begin = {0, 0},
+                                .pad_end = {0, 0},
+                                .accumulation = {}};
+  x = builder.add("conv", convolution, {x, w});
+  if (axis == 0) x = builder.reshape(x, {1, 4});
+  x = builder.add("softmax", Softmax{.axis = 1}, {x});
+  Graph graph = builder.finish("test", {x}, {"y"});
+  lower(graph);
+  return graph;
+}
+
+TEST(DecisionBound, ASoftmaxOfSeveralGroupsIsNoOrder) {
+  const Graph whole = grouped_softmax(0), groups = grouped_softmax(1);
+  EXPECT_NE(decision_input(whole), whole.outputs[0]);
+  EXPECT_EQ(decision_input(groups), groups.outputs[0]);
+  const std::vector<float> inputs{6, 9, 0, 3.5};
+  for (const Graph* graph : {&whole, &groups}) {
+    const Program program(*graph);
+    const Block golden = run_golden(program, inputs.data(), 0, 1);
+    const DecisionGains gains(program);
+    const DecisionBound bound(gains, program, golden);
+    if (graph == &whole) {
+      EXPECT_GT(bound.radius(0, 1, 0), 1);
+    } else {
+      EXPECT_EQ(bound.radius(0, 1, 0), 0);
+    }
+  }
 }
 
 TEST(DecisionBound, NothingWithinTheRadiusChangesADecision) {

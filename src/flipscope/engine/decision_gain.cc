@@ -9,6 +9,9 @@
 namespace flipscope {
 namespace {
 
+/// At least, of a value that reaches the decision: a change that is short enough overflows nowhere,
+/// and what underflows does not matter.
+constexpr double kLeast = 1e-26;
 constexpr double kUnknown = std::numeric_limits<double>::infinity();
 
 /// Windows that share an input element, at most.
@@ -64,7 +67,7 @@ std::int64_t DecisionGains::terms_of(const Graph& graph, const Node& node) {
   if (!plain) return 0;
   if (convolution) return x.shape[0] == 1 ? strides_of(w.shape)[0] + 1 : 0;
   const bool row = w.shape.size() == 2 && element_count(x.shape) == w.shape[0] &&
-                   element_count(graph.values[node.output].shape) == w.shape[1];
+                   graph.values[node.output].shape == Shape{1, w.shape[1]};
   return row ? w.shape[0] + 1 : 0;
 }
 
@@ -104,8 +107,8 @@ void DecisionGains::add(const Input& input, double gain, const std::vector<doubl
   const auto count = shape.size() > 1 && shape[0] == 1 ? static_cast<std::size_t>(shape[1]) : 0;
   if (to.empty()) to.assign(count, all_[input.id]);
   const bool fits = channels.size() == count && shape == input.shape;
-  for (std::size_t c = 0; c < count; ++c) to[c] += fits ? channels[c] : gain;
-  all_[input.id] += gain;
+  for (std::size_t c = 0; c < count; ++c) to[c] += (fits ? channels[c] : gain) + kLeast;
+  all_[input.id] += gain + kLeast;
 }
 
 void DecisionGains::pass_back(const Node& node) {
@@ -137,7 +140,8 @@ void DecisionGains::pass_back(const Node& node) {
     for (std::int64_t c = 0; c < shape[1]; ++c) {
       const double variance = double{constant(4)[c]} + op->epsilon;
       const double factor =
-          std::fabs(double{constant(1)[c]}) / std::sqrt(variance) * (1 + 8 * kUnit);
+          std::fabs(double{constant(1)[c]}) / std::sqrt(variance) * (1 + 8 * kUnit) +
+          std::numeric_limits<float>::min();
       most = std::max(most, factor);
       channels[c] = factor * of(node.output, c);
     }

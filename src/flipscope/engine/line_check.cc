@@ -170,8 +170,11 @@ int decision_input(const Graph& graph) {
   const int output = graph.outputs[0];
   for (const Node& node : graph.nodes) {
     const auto* softmax = std::get_if<Softmax>(&node.op);
-    const bool last = softmax && node.output == output && softmax->kind != Softmax::Kind::hardmax;
-    if (last && node.inputs[0].kind == Input::Kind::value) return node.inputs[0].id;
+    if (!softmax || node.output != output || softmax->kind == Softmax::Kind::hardmax) continue;
+    const Input& x = node.inputs[0];
+    const std::int64_t axis = softmax->axis + (softmax->axis < 0 ? std::ssize(x.shape) : 0);
+    // Of several groups, each is divided by a sum of its own.
+    if (x.kind == Input::Kind::value && x.shape[axis] == element_count(x.shape)) return x.id;
   }
   return output;
 }

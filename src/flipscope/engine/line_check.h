@@ -20,7 +20,8 @@ void keep_lines(Workspace& work, const Node& node, std::vector<std::uint8_t>& on
 /// Sets on[lane] to 0 where the value differs from the golden one.
 void keep_unchanged(Workspace& work, int value, std::vector<std::uint8_t>& on);
 
-/// The value whose order is the decision: the graph's output, or the input of a softmax there.
+/// The value whose order is the decision: the graph's output, or the input of a softmax over all of
+/// it.
 int decision_input(const Graph& graph);
 
 }  // namespace flipscope

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <numbers>
+#include <numeric>
 
 namespace flipscope {
 namespace {
@@ -59,6 +62,7 @@ Matrix operator*(const Matrix& a, const Matrix& b) {
 /// close as k grows; no further than it must.
 double spectral_norm(const Matrix& a, double known) {
   double bound = a.frobenius();
+  if (!std::isfinite(bound)) return std::numeric_limits<double>::infinity();
   const bool wide = a.rows <= a.columns;
   if (bound <= known || std::min(a.rows, a.columns) > kMostToSquare) return std::max(known, bound);
   Matrix power = wide ? a * a.adjoint() : a.adjoint() * a;  // Hermitian
@@ -134,7 +138,8 @@ OperatorNorm convolution_norm(const Convolution& op, const Shape& x_shape, const
           sum += symbol.real[i] * symbol.real[i] + symbol.imaginary[i] * symbol.imaginary[i];
         }
         double& most = norm.channel[g * columns + c];
-        most = std::max(most, std::sqrt(sum) * kRounding);
+        most = std::isfinite(sum) ? std::max(most, std::sqrt(sum) * kRounding)
+                                  : std::numeric_limits<double>::infinity();
       }
       norm.all = spectral_norm(symbol, norm.all);
     }
@@ -156,6 +161,17 @@ OperatorNorm convolution_norm(const Convolution& op, const Shape& x_shape, const
 
 OperatorNorm matrix_norm(const float* w, std::int64_t rows, std::int64_t columns) {
   OperatorNorm norm;
+  if (std::min(rows, columns) > kMostToSquare) {
+    double squares = 0;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const double sum = std::transform_reduce(w + r * columns, w + (r + 1) * columns, 0.0,
+                                               std::plus{}, [](double x) { return x * x; });
+      norm.channel.push_back(std::sqrt(sum) * kRounding);
+      squares += sum;
+    }
+    norm.all = norm.absolute = std::sqrt(squares) * kRounding;
+    return norm;
+  }
   Matrix matrix(rows, columns), absolute(rows, columns);
   for (std::int64_t r = 0; r < rows; ++r) {
     double sum = 0;

@@ -173,8 +173,10 @@ std::string saved_text(const std::vector<Session>& sessions) {
     return fmt::format(
         "### How the time was saved\n\nOf {} pairs of a fault and a sample {} were proved too "
         "small "
-        "to change the decision; {} were run.\n\n",
-        grouped(work.pairs()), share(work.proved), share(work.whole));
+        "to change the decision; {} had known codes at the network's narrowest point, {} were "
+        "run.\n\n",
+        grouped(work.pairs()), share(work.proved), share(work.unchanged + work.remembered),
+        share(work.tail + work.whole));
   }
   return fmt::format(
       "### How the time was saved\n\nOf {} pairs of a fault and a sample {} kept the golden codes "
