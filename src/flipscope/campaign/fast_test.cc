@@ -58,19 +58,24 @@ TEST_F(FastTest, OutcomesAndScoresAreThoseOfTheExactCampaign) {
   EXPECT_GT(proved, run / 10);
 }
 
-/// x [1,1,6] times the first four columns of w [6,5]: [1,1,4], and what is cut off of w.
-TEST_F(FastTest, ProductsOfHigherRankAndWordsThatAreCutOff) {
+/// x [1,1,6] times the first four columns of w [6,5]: [1,1,4] or, flat, [1,4]; and what is cut off
+/// of w.
+Graph product_of_a_part(bool flat) {
   GraphBuilder builder("test", Layout::channel_first);
   const Symbol x = builder.add_input("x", {1, 1, 6});
-  Symbol w = random_weights(builder, "w", {6, 5}, 1);
   Rearrange cut{.source = {}, .shape = {6, 4}};
   for (int i = 0; i < 24; ++i) cut.source.push_back(i / 4 * 5 + i % 4);
-  w = builder.add("cut", cut, {w});
+  const Symbol w = builder.add("cut", cut, {random_weights(builder, "w", {6, 5}, 1)});
   Symbol y = builder.add("product", MatrixProduct{}, {x, w});
+  if (flat) y = builder.reshape(y, {1, 4});
+  Graph graph = builder.finish("test", {y}, {"y"});
+  lower(graph);
+  return graph;
+}
+
+TEST_F(FastTest, ProductsOfHigherRankAndWordsThatAreCutOff) {
   for (const bool flat : {false, true}) {
-    if (flat) y = builder.reshape(y, {1, 4});
-    Graph graph = builder.finish("test", {y}, {"y"});
-    lower(graph);
+    const Graph graph = product_of_a_part(flat);
     Samples samples;
     samples.count = 70;
     samples.identity = "some";
