@@ -297,9 +297,8 @@ std::vector<Session> Store::sessions() const {
   std::vector<Session> sessions;
   if (database_.number("SELECT count(*) FROM sqlite_master WHERE name = 'session'") == 0) return {};
   const std::string sql = fmt::format(
-      "SELECT version, threads, faults, seconds, unchanged, remembered, tail, whole, {} FROM "
-      "session "
-      "ORDER BY rowid",
+      "SELECT version, threads, faults, seconds, unchanged, remembered, tail, whole, {} "
+      "FROM session ORDER BY rowid",
       counts_proved() ? "proved" : "0");
   Statement select(database_, sql.c_str());
   while (select.step()) {
