@@ -64,13 +64,14 @@ class StageFinder {
     const Input& x = node.inputs[0];
     const Shape& w = node.inputs[1].shape;
     const Shape& y = graph_.values[node.output].shape;
-    if (op.groups != 1 || x.shape[0] != 1 || x.shape != graph_.values[x.id].shape) return false;
+    if (x.shape[0] != 1 || x.shape != graph_.values[x.id].shape) return false;
     const auto in = packed_shape(graph_.values[x.id]);
     if (!in) return false;
     stage.in = *in;
     stage.channels = y[1];
     stage.plane = strides_of(y)[1];
     stage.kernel = strides_of(w)[1];
+    stage.parts = op.groups;
     stage.reads = tap_positions(op, x.shape, w, y);
     return true;
   }
@@ -119,20 +120,18 @@ class StageFinder {
   /// Weights, biases and patterns of taps; false where a weight is no signed byte.
   bool pack_weights(Stage& stage) const {
     const Node& node = graph_.nodes[stage.head];
-    stage.rows = (stage.channels + kPack - 1) / kPack * kPack;
-    const std::int64_t words = stage.in.groups() * stage.kernel;
-    stage.weights.assign(stage.rows * words, 0);
+    lay_out_bands(stage);
     stage.opposed.assign(stage.rows * stage.in.channels * stage.kernel, 0);
-    bool negatable = true;
+    bool negatable = stage.parts == 1;
     const std::vector<double>& w = program_.wide[node.inputs[1].id];
     for (std::size_t i = 0; i < w.size(); ++i) {
       if (w[i] != std::nearbyint(w[i]) || w[i] < -128 || w[i] > 127) return false;
       const Stage::Place at = stage.place_of(static_cast<std::int64_t>(i));
       const auto byte = static_cast<std::uint8_t>(static_cast<int>(w[i]));
+      const Band& band = stage.band_of(at.row);
+      const std::int64_t group = at.channel / kPack - band.group;
       std::int32_t& word =
-          stage.weights[(at.row / kPack * words + at.channel / kPack * stage.kernel + at.tap) *
-                            kPack +
-                        at.row % kPack];
+          stage.weights[stage.word_of(band, at.row, group * stage.kernel + at.tap)];
       word |= static_cast<std::int32_t>(std::uint32_t{byte} << (8 * (at.channel % kPack)));
       const auto negative = static_cast<std::uint8_t>(-static_cast<int>(w[i]));
       stage.opposed[((at.channel * stage.rows / kPack + at.row / kPack) * stage.kernel + at.tap) *
@@ -156,9 +155,10 @@ class StageFinder {
     stage.bound = static_cast<std::int64_t>(most);
     for (TapPattern& pattern : stage.patterns) {
       for (std::int64_t row = 0; row < stage.rows; ++row) {
+        const Band& band = stage.band_of(row);
         std::int64_t sum = 0;
-        for (std::int32_t k : pattern.kernel) {
-          const std::int32_t word = stage.weights[(row / kPack * words + k) * kPack + row % kPack];
+        for (std::int64_t k = 0; k < band.groups * pattern.taps; ++k) {
+          const std::int32_t word = stage.weights[stage.word_of(band, row, pattern.kernel[k])];
           for (int b = 0; b < kPack; ++b) sum += static_cast<std::int8_t>(word >> (8 * b));
         }
         pattern.start.push_back(static_cast<std::int32_t>(static_cast<std::int64_t>(bias[row]) -
@@ -166,6 +166,28 @@ class StageFinder {
       }
     }
     return true;
+  }
+
+  /// Four rows at a time, joined to the ones before where they read the same words.
+  static void lay_out_bands(Stage& stage) {
+    stage.rows = (stage.channels + kPack - 1) / kPack * kPack;
+    const std::int64_t in = stage.in.channels / stage.parts, out = stage.channels / stage.parts;
+    std::int64_t weights = 0;
+    for (std::int64_t row = 0; row < stage.rows; row += kPack) {
+      const std::int64_t last_row = std::min(row + kPack, stage.channels) - 1;
+      const std::int64_t first = row / out * in / kPack;
+      const std::int64_t last = ((last_row / out + 1) * in - 1) / kPack;
+      Band band{.row = row, .rows = kPack, .group = first, .groups = last + 1 - first};
+      band.weights = weights;
+      weights += kPack * band.groups * stage.kernel;
+      Band* before = stage.bands.empty() ? nullptr : &stage.bands.back();
+      if (before && before->group == band.group && before->groups == band.groups) {
+        before->rows += kPack;
+      } else {
+        stage.bands.push_back(band);
+      }
+    }
+    stage.weights.assign(weights, 0);
   }
 
   void find_patterns(Stage& stage) const {
@@ -205,7 +227,9 @@ class StageFinder {
   static TapPattern spread(const Stage& stage, const std::vector<std::int32_t>& places,
                            const std::vector<std::int32_t>& taps) {
     TapPattern pattern{.taps = static_cast<std::int64_t>(taps.size())};
-    for (std::int64_t g = 0; g < stage.in.groups(); ++g) {
+    std::int64_t groups = 0;
+    for (const Band& band : stage.bands) groups = std::max(groups, band.groups);
+    for (std::int64_t g = 0; g < groups; ++g) {
       for (std::size_t t = 0; t < taps.size(); ++t) {
         pattern.place.push_back(static_cast<std::int32_t>(g * stage.in.plane + places[t]));
         pattern.kernel.push_back(static_cast<std::int32_t>(g * stage.kernel + taps[t]));
@@ -216,12 +240,12 @@ class StageFinder {
 
   /// The largest |sum|, of bytes or of codes, with kStageChanges weights changed.
   static double largest_sum(const Stage& stage, const std::vector<double>& bias) {
-    const std::int64_t words = stage.in.groups() * stage.kernel;
     double most = 0;
     for (std::int64_t row = 0; row < stage.rows; ++row) {
+      const Band& band = stage.band_of(row);
       double sum = std::abs(bias[row]);
-      for (std::int64_t k = 0; k < words; ++k) {
-        const std::int32_t word = stage.weights[(row / kPack * words + k) * kPack + row % kPack];
+      for (std::int64_t k = 0; k < band.groups * stage.kernel; ++k) {
+        const std::int32_t word = stage.weights[stage.word_of(band, row, k)];
         for (int b = 0; b < kPack; ++b) {
           sum += 255.0 * std::abs(static_cast<std::int8_t>(word >> (8 * b)));
         }
@@ -286,11 +310,16 @@ std::optional<PackedShape> packed_shape(const Value& value) {
 
 Stage::Place Stage::place_of(std::int64_t element) const {
   if (source.empty()) {
-    const std::int64_t row_size = in.channels * kernel;
-    return {element / row_size, element % row_size / kernel, element % kernel};
+    const std::int64_t reads = in.channels / parts, row = element / (reads * kernel);
+    const std::int64_t first = row / (channels / parts) * reads;
+    return {row, first + element % (reads * kernel) / kernel, element % kernel};
   }
   const std::int64_t from = source[element / channels];
   return {element % channels, from / in.plane, from % in.plane};
+}
+
+const Band& Stage::band_of(std::int64_t row) const {
+  return *std::prev(std::ranges::upper_bound(bands, row, {}, &Band::row));
 }
 
 Positions Stage::affected(const Positions& places) const {

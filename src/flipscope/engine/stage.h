@@ -29,11 +29,21 @@ struct PackedShape {
 /// Nothing where the value's codes are no bytes with one zero point.
 std::optional<PackedShape> packed_shape(const Value& value);
 
+/// Output channels that read the same words of input channels: all of them, or those of some of the
+/// parts that a grouped convolution falls into.
+struct Band {
+  std::int64_t row = 0;  ///< the first; rows are a multiple of kPack
+  std::int64_t rows = 0;
+  std::int64_t group = 0;  ///< the first word of input channels
+  std::int64_t groups = 0;
+  std::int64_t weights = 0;  ///< where its own begin
+};
+
 /// The taps that exist at some output positions (others fall on padding).
 struct TapPattern {
   std::int64_t taps = 0;             ///< of one group of input channels
-  std::vector<std::int32_t> place;   ///< [group][tap] in the packed input, from the first tap's
-  std::vector<std::int32_t> kernel;  ///< [group][tap] word of the weights, group·kernel + tap
+  std::vector<std::int32_t> place;   ///< [group][tap] in the packed input, from a band's first
+  std::vector<std::int32_t> kernel;  ///< [group][tap] word of a band's weights
   std::vector<std::int32_t> start;   ///< [row] bias, less what the byte offset adds
 };
 
@@ -52,15 +62,17 @@ struct Stage {
   std::int64_t channels = 0;            ///< the real ones
   std::int64_t plane = 1;               ///< output positions
   std::int64_t kernel = 1;              ///< taps of one channel
+  std::int64_t parts = 1;               ///< that the channels of a grouped convolution fall into
+  std::vector<Band> bands;              ///< by rows
   std::vector<std::int32_t> reads;      ///< [tap][position] place in the input's plane, or −1
   std::vector<std::int32_t> read_by;    ///< output positions that read each place, place by place
   std::vector<std::int32_t> read_from;  ///< [place] where its positions begin, and the total
   std::vector<TapPattern> patterns;
   std::vector<std::int32_t> pattern;  ///< [position]
   std::vector<std::int32_t> anchor;   ///< [position] place of the first tap
-  std::vector<std::int32_t> weights;  ///< packed words, [row/4][group·kernel + tap][row%4]
+  std::vector<std::int32_t> weights;  ///< words, [band][row/4][group·kernel + tap][row%4]
   /// Each weight and its negative, for a changed input channel: [channel][row/4][tap][row%4], in
-  /// the low half of a word. Empty if one is −128.
+  /// the low half of a word. Empty if one is −128, and where there are parts.
   std::vector<std::int32_t> opposed;
   std::vector<std::int32_t> source;  ///< of a matrix product: [row of w] element of `input`
   std::vector<std::int32_t> last;    ///< the steps' tables
@@ -73,6 +85,14 @@ struct Stage {
     std::int64_t row, channel, tap;
   };
   Place place_of(std::int64_t element) const;
+
+  const Band& band_of(std::int64_t row) const;
+
+  /// The place in `weights` of word group·kernel + tap of a row, groups counted from the band's.
+  std::int64_t word_of(const Band& band, std::int64_t row, std::int64_t word) const {
+    return band.weights + ((row - band.row) / kPack * band.groups * kernel + word) * kPack +
+           row % kPack;
+  }
 
   /// Output positions that read any of these places of the input's plane.
   Positions affected(const Positions& places) const;

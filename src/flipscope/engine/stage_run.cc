@@ -8,13 +8,13 @@
 namespace flipscope {
 namespace {
 
-/// Output positions of a stage, from an input of `groups` packed channel groups.
+/// Rows of a stage at some output positions, from packed channels.
 struct Sweep {
   const Stage& stage;
+  std::vector<Band> bands;
   Positions positions{};  ///< none means all
   const std::uint8_t* input = nullptr;
-  std::int64_t groups = 0;
-  const std::int32_t* weights = nullptr;  ///< [row/4][group·kernel + tap][row%4]
+  const std::int32_t* weights = nullptr;  ///< [band][row/4][group·kernel + tap][row%4]
   const std::int32_t* sums = nullptr;     ///< to start from, [row][position][lane], or null
   int lanes = 0;
   std::uint8_t* codes = nullptr;  ///< the output, packed; or
@@ -27,23 +27,29 @@ struct Sweep {
   }
 
   void at(std::int64_t p) const {
+    for (const Band& band : bands) at(p, band);
+  }
+
+  void at(std::int64_t p, const Band& band) const {
     const std::int64_t row_step = stage.plane * lanes;
+    const std::int64_t from = band.group * stage.in.plane + stage.anchor[p];
+    const std::int64_t to = band.row * row_step + p * lanes;  // row_step a row; words hold kPack
     const TapPattern& pattern = stage.patterns[stage.pattern[p]];
-    packed_dot(PackedDot{.x = input + std::int64_t{stage.anchor[p]} * lanes * kPack,
+    packed_dot(PackedDot{.x = input + from * lanes * kPack,
                          .place = pattern.place.data(),
-                         .weights = weights,
+                         .weights = weights + band.weights,
                          .weight = pattern.kernel.data(),
-                         .weight_taps = groups * stage.kernel,
-                         .taps = groups * pattern.taps,
-                         .start = sums ? nullptr : pattern.start.data(),
-                         .sums = sums ? sums + p * lanes : nullptr,
+                         .weight_taps = band.groups * stage.kernel,
+                         .taps = band.groups * pattern.taps,
+                         .start = sums ? nullptr : pattern.start.data() + band.row,
+                         .sums = sums ? sums + to : nullptr,
                          .sums_step = row_step,
-                         .rows = stage.rows,
+                         .rows = band.rows,
                          .lanes = lanes,
-                         .steps = stage.steps.data(),
-                         .codes = codes ? codes + p * lanes * kPack : nullptr,
+                         .steps = stage.steps.data() + band.row,
+                         .codes = codes ? codes + band.row * row_step + p * lanes * kPack : nullptr,
                          .codes_step = row_step * kPack,
-                         .out_sums = out_sums ? out_sums + p * lanes : nullptr,
+                         .out_sums = out_sums ? out_sums + to : nullptr,
                          .out_sums_step = row_step});
   }
 };
@@ -202,6 +208,18 @@ const ChangedPairs& changed_pairs(const Stage& stage, const std::vector<std::int
   return pairs;
 }
 
+/// The bands that read a changed channel.
+std::vector<Band> affected_bands(const Stage& stage, const std::vector<std::int64_t>& channels) {
+  std::vector<Band> bands;
+  for (const Band& band : stage.bands) {
+    const auto first = std::ranges::lower_bound(channels, band.group * kPack);
+    if (first != channels.end() && *first < (band.group + band.groups) * kPack) {
+      bands.push_back(band);
+    }
+  }
+  return bands;
+}
+
 /// The sums of a changed input: the golden sums plus the change where that is less work, counted in
 /// words multiplied by words. (One more to load the golden sum.)
 Sweep sweep_of_change(Workspace& work, const Stage& stage, std::size_t index, int lanes) {
@@ -213,18 +231,18 @@ Sweep sweep_of_change(Workspace& work, const Stage& stage, std::size_t index, in
       !stage.opposed.empty() && pairs * stage.kernel + 1 < stage.in.groups() * stage.kernel;
   if (!adds) {
     return Sweep{.stage = stage,
+                 .bands = affected_bands(stage, channels),
                  .positions = stage.affected(places),
                  .input = now,
-                 .groups = stage.in.groups(),
                  .weights = stage.weights.data(),
                  .lanes = lanes};
   }
   const ChangedPairs& change =
       changed_pairs(stage, channels, places, now, work.golden_bytes(stage.input), lanes);
   return Sweep{.stage = stage,
+               .bands = {{.rows = stage.rows, .groups = change.count}},
                .positions = stage.affected(places),
                .input = change.input.data(),
-               .groups = change.count,
                .weights = channels.size() > 1
                               ? change.weights.data()
                               : stage.opposed.data() + channels[0] * stage.rows * stage.kernel,
@@ -232,44 +250,50 @@ Sweep sweep_of_change(Workspace& work, const Stage& stage, std::size_t index, in
                .lanes = lanes};
 }
 
-/// Channel groups of packed codes that differ from the golden ones.
-Ranges differing_groups(const Stage& stage, const std::uint8_t* codes, const std::uint8_t* golden,
-                        int lanes) {
-  const std::int64_t bytes = stage.plane * lanes * kPack;
-  Ranges changed;
-  for (std::int64_t group = 0; group < stage.out.groups(); ++group) {
-    if (std::memcmp(codes + group * bytes, golden + group * bytes, bytes) == 0) continue;
-    const std::int64_t end = std::min((group + 1) * kPack, stage.channels);
-    append(changed, {group * kPack * stage.plane, end * stage.plane});
+/// Calls f(group) for the channel groups that a sweep writes.
+template <typename F>
+void each_group(const Sweep& sweep, F f) {
+  for (const Band& band : sweep.bands) {
+    for (std::int64_t row = band.row; row < band.row + band.rows; row += kPack) f(row / kPack);
   }
-  return changed;
+}
+
+/// The elements of a group of output channels.
+Range elements_of(const Stage& stage, std::int64_t group) {
+  const std::int64_t end = std::min((group + 1) * kPack, stage.channels);
+  return {group * kPack * stage.plane, end * stage.plane};
 }
 
 /// Writes the codes of a sweep and notes those that differ.
 void write_codes(Workspace& work, const Stage& stage, Sweep& sweep) {
   const std::uint8_t* golden = work.golden_bytes(stage.output);
+  const std::int64_t place = std::int64_t{sweep.lanes} * kPack;
+  Ranges changed;
   if (sweep.positions.empty()) {
-    sweep.codes = work.overwritable_bytes(stage.output);
+    const bool writes_all = sweep.bands.size() == stage.bands.size();
+    sweep.codes =
+        writes_all ? work.overwritable_bytes(stage.output) : work.writable_bytes(stage.output);
     sweep();
-    work.note_changed_bytes(stage.output,
-                            differing_groups(stage, sweep.codes, golden, sweep.lanes));
+    each_group(sweep, [&](std::int64_t group) {
+      const std::int64_t at = group * stage.plane * place;
+      if (std::memcmp(sweep.codes + at, golden + at, stage.plane * place) == 0) return;
+      append(changed, elements_of(stage, group));
+    });
+    work.note_changed_bytes(stage.output, std::move(changed));
     return;
   }
   sweep.codes = work.writable_bytes(stage.output);
   sweep();
-  const std::int64_t place = std::int64_t{sweep.lanes} * kPack;
   std::vector<bool> differs(sweep.positions.size(), false);
-  Ranges changed;
-  for (std::int64_t group = 0; group < stage.out.groups(); ++group) {
+  each_group(sweep, [&](std::int64_t group) {
     bool any = false;
     for (std::size_t i = 0; i < differs.size(); ++i) {
       const std::int64_t at = (group * stage.plane + sweep.positions[i]) * place;
       if (std::memcmp(sweep.codes + at, golden + at, place) == 0) continue;
       any = differs[i] = true;
     }
-    const std::int64_t end = std::min((group + 1) * kPack, stage.channels);
-    if (any) append(changed, {group * kPack * stage.plane, end * stage.plane});
-  }
+    if (any) append(changed, elements_of(stage, group));
+  });
   Positions positions;
   for (std::size_t i = 0; i < differs.size(); ++i) {
     if (differs[i]) positions.push_back(sweep.positions[i]);
@@ -284,6 +308,7 @@ void change_input(Workspace& work, const Stage& stage, std::size_t index) {
   static thread_local AlignedVector<std::int32_t> sums;
   sums.resize(stage.rows * stage.plane * lanes);
   sweep.out_sums = sums.data();
+  if (sweep.bands.size() < stage.bands.size()) sweep.bands = stage.bands;
   sweep.positions.clear();
   sweep();
   float* out = work.overwritable(stage.output);
@@ -319,8 +344,8 @@ bool pass_stage(Workspace& work, std::size_t index, const std::vector<int>& stru
 
 void sum_stage(const Stage& stage, const std::uint8_t* input, int lanes, std::int32_t* sums) {
   Sweep{.stage = stage,
+        .bands = stage.bands,
         .input = input,
-        .groups = stage.in.groups(),
         .weights = stage.weights.data(),
         .lanes = lanes,
         .out_sums = sums}();

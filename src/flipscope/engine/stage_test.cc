@@ -13,9 +13,17 @@
 namespace flipscope {
 namespace {
 
+/// What two convolutions read and write, and the parts that they fall into.
+struct Widths {
+  std::int64_t in = 3;
+  std::int64_t out[2] = {5, 9};
+  std::int64_t parts[2] = {1, 1};
+};
+
 /// Convolution → normalization → relu → quantizer, twice, and a dense layer, with weights of 8 bits
 /// and some of −128.
-Graph two_stage_network(std::uint64_t seed, const Encoding& activation, double scale) {
+Graph two_stage_network(std::uint64_t seed, const Encoding& activation, double scale,
+                        const Widths& widths = {}) {
   Random random(seed, 2);
   GraphBuilder builder("stages", Layout::channel_first);
   const auto tensor = [&](const Shape& shape, double low, double high) {
@@ -32,12 +40,16 @@ Graph two_stage_network(std::uint64_t seed, const Encoding& activation, double s
         name + "_q", builder.initializer(name, tensor(shape, -129 * scale, 127 * scale)), encoding,
         true);
   };
-  Symbol x = builder.fake_quantize("in", builder.add_input("x", {1, 3, 6, 5}), activation, true);
+  Symbol x =
+      builder.fake_quantize("in", builder.add_input("x", {1, widths.in, 6, 5}), activation, true);
   for (int k = 0; k < 2; ++k) {
     const std::string name = "conv" + std::to_string(k);
-    const std::int64_t channels = 5 + 4 * k, from = x.shape[1];
-    const Convolution op{
-        .stride = {1, 1 + k}, .dilation = {1, 1}, .pad_begin = {1, 1}, .pad_end = {1, 0}};
+    const std::int64_t channels = widths.out[k], from = x.shape[1] / widths.parts[k];
+    const Convolution op{.stride = {1, 1 + k},
+                         .dilation = {1, 1},
+                         .pad_begin = {1, 1},
+                         .pad_end = {1, 0},
+                         .groups = widths.parts[k]};
     x = builder.add(name, op, {x, quantized(name + ".weight", {channels, from, 3, 2})});
     x = builder.add(name + ".bn", BatchNormalization{},
                     {x, builder.initializer(name + ".gamma", tensor({channels}, -1, 1)),
@@ -115,6 +127,29 @@ TEST(Stage, ServesEveryEncodingOfAByte) {
         EXPECT_EQ(differing_pairs(graph, inputs, 40, 400, words), 0) << to_string(activation);
       }
       ++index;
+    }
+  }
+}
+
+TEST(Stage, ServesGroupedConvolutions) {
+  const Widths kinds[] = {{.in = 8, .out = {8, 24}, .parts = {8, 4}},  // by channel, 2 to 6
+                          {.in = 6, .out = {10, 20}, .parts = {2, 10}},
+                          {.in = 5, .out = {15, 9}, .parts = {5, 3}},
+                          {.in = 16, .out = {16, 24}, .parts = {2, 1}}};
+  int index = 0;
+  for (const Widths& widths : kinds) {
+    for (const Encoding& activation : {kActivations[0], kActivations[4], kActivations[6]}) {
+      const Graph graph = two_stage_network(++index, activation, 0.0091, widths);
+      const Program program(graph);
+      ASSERT_EQ(program.stages->size(), 3u);
+      EXPECT_EQ((*program.stages)[0].parts, widths.parts[0]);
+      EXPECT_TRUE((*program.stages)[0].writes_codes && (*program.stages)[1].writes_codes);
+      std::vector<float> inputs(element_count(graph.values[graph.inputs[0]].shape) * 40);
+      Random random(index, 4);
+      for (float& x : inputs) x = static_cast<float>(random.uniform() * 8 - 4);
+      for (int words : {1, 3}) {
+        EXPECT_EQ(differing_pairs(graph, inputs, 40, 400, words), 0) << index;
+      }
     }
   }
 }
