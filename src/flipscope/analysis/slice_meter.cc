@@ -65,16 +65,16 @@ void SliceMeter::add_rows(const SliceChange& change) {
   rows_.resize(static_cast<std::size_t>(model.row_count()) * lanes);
   if (skip >= end || (!centroids && !read_out)) return;
   const auto elements = static_cast<std::int64_t>(model.units.size());
-  dot_rows({.x = change.d.data(),
-            .element = count_.data(),
-            .weights = model.rows.data() + skip * elements,
-            .weight = change.elements.data(),
-            .row_step = elements,
-            .taps = std::ssize(change.elements),
-            .rows = end - skip,
-            .out = rows_.data() + static_cast<std::ptrdiff_t>(skip) * lanes,
-            .out_step = lanes,
-            .lanes = lanes});
+  dot_rows(DotRows<float>{.x = change.d.data(),
+                          .element = count_.data(),
+                          .weights = model.rows.data() + skip * elements,
+                          .weight = change.elements.data(),
+                          .row_step = elements,
+                          .taps = std::ssize(change.elements),
+                          .rows = end - skip,
+                          .out = rows_.data() + static_cast<std::ptrdiff_t>(skip) * lanes,
+                          .out_step = lanes,
+                          .lanes = lanes});
 }
 
 void SliceMeter::add_derivatives(const SliceChange& change, const SliceDerivatives& derivatives) {

@@ -9,7 +9,6 @@
 
 #include "flipscope/numeric/aligned.h"
 #include "flipscope/numeric/error.h"
-#include "flipscope/ops/affine_derivative.h"
 #include "flipscope/ops/derivative.h"
 
 namespace flipscope {
@@ -165,16 +164,7 @@ BlockValues<double> Objective::run(std::int64_t b) const {
     const Shape& shape = graph_->values[node.output].shape;
     AlignedVector<double>& out = values[node.output];
     out.resize(element_count(shape) * kLanes);
-    const std::vector<View<double>> views = views_of<double>(node, values, constants_);
-    std::visit(
-        [&](const auto& op) {
-          if constexpr (requires { op.accumulation; }) {
-            affine_forward(op, views, shape, out.data(), kLanes);
-          } else {
-            forward<double>(node.op, views, shape, out.data(), kLanes);
-          }
-        },
-        node.op);
+    forward<double>(node.op, views_of<double>(node, values, constants_), shape, out.data(), kLanes);
   }
   return values;
 }

@@ -310,9 +310,9 @@ std::optional<PackedShape> packed_shape(const Value& value) {
 
 Stage::Place Stage::place_of(std::int64_t element) const {
   if (source.empty()) {
-    const std::int64_t reads = in.channels / parts, row = element / (reads * kernel);
-    const std::int64_t first = row / (channels / parts) * reads;
-    return {row, first + element % (reads * kernel) / kernel, element % kernel};
+    const std::int64_t own = in.channels / parts, row = element / (own * kernel);
+    const std::int64_t first = row / (channels / parts) * own;
+    return {row, first + element % (own * kernel) / kernel, element % kernel};
   }
   const std::int64_t from = source[element / channels];
   return {element % channels, from / in.plane, from % in.plane};

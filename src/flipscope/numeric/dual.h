@@ -35,6 +35,7 @@ struct Dual {
   friend constexpr Dual operator*(Dual a, Dual b) {
     return {a.value * b.value, a.value * b.tangent + a.tangent * b.value};
   }
+  friend constexpr Dual operator*(double a, Dual b) { return {a * b.value, a * b.tangent}; }
   friend constexpr Dual operator/(Dual a, Dual b) {
     const double ratio = a.value / b.value;
     return {ratio, (a.tangent - ratio * b.tangent) / b.value};

@@ -6,6 +6,7 @@
 
 #include "flipscope/numeric/aligned.h"
 #include "flipscope/ops/affine_runs.h"
+#include "flipscope/ops/outer_products.h"
 #include "flipscope/ops/run_products.h"
 
 namespace flipscope {
@@ -32,21 +33,118 @@ struct Shapes {
   const Shape& output;
 };
 
-/// output += first·second, summed as the operator sums.
+/// to += the operator's forward pass on two operands, without its addend and rescale.
 template <typename Op>
-void add_to_output(const Op& op, const Shapes& shapes, From first, From second, Into output,
-                   int lanes) {
-  for_each_run(op, shapes.first, shapes.second, shapes.output, [&](const AffineRun& r) {
-    add_products(r.count, second.walk(r.second, r.second_step, lanes),
-                 first.walk(r.first, r.first_step, lanes),
-                 output.walk(r.output, r.output_step, lanes), lanes);
-  });
+void add_forward(const Op& op, const View<double>& first, const View<double>& second,
+                 const Shape& out_shape, double* to, int lanes) {
+  const View<double> inputs[] = {first, second};
+  AlignedVector<double> out(element_count(out_shape) * lanes);
+  forward<double>(op, std::span(inputs), out_shape, out.data(), lanes);
+  for (std::size_t i = 0; i < out.size(); ++i) to[i] += out[i];
 }
 
-/// The transposes of add_to_output().
+/// The operator whose forward pass is a convolution's derivative with respect to its input: the
+/// same weights take the output back.
+TransposedConvolution adjoint(const Convolution& op) {
+  return {.stride = op.stride,
+          .dilation = op.dilation,
+          .pad_begin = op.pad_begin,
+          .pad_end = op.pad_end,
+          .groups = op.groups};
+}
+Convolution adjoint(const TransposedConvolution& op) {
+  return {.stride = op.stride,
+          .dilation = op.dilation,
+          .pad_begin = op.pad_begin,
+          .pad_end = op.pad_end,
+          .groups = op.groups};
+}
+
+/// True where samples lie in the lanes of the data and share the weights, as they do in most
+/// layers.
+template <typename Op>
+bool is_layer(const Shapes& shapes, bool first_has_lanes, bool second_has_lanes, int lanes) {
+  return first_has_lanes && !second_has_lanes && lanes % kLaneGroup == 0 &&
+         (!std::is_same_v<Op, MatrixProduct> || shapes.second.size() == 2);
+}
+
+/// first += what the output's cotangents pull back through the weights of a layer.
+template <typename Op>
+void pull_through_layer(const Op& op, const Shapes& shapes, const double* weights,
+                        const double* output, double* first, int lanes) {
+  add_forward(adjoint(op), {output, &shapes.output}, {weights, &shapes.second, true}, shapes.first,
+              first, lanes);
+}
+void pull_through_layer(const MatrixProduct&, const Shapes& shapes, const double* weights,
+                        const double* output, double* first, int lanes) {
+  const std::int64_t inner = shapes.second[0], columns = shapes.second[1];
+  const Shape shape{columns, inner};
+  std::vector<double> transposed(inner * columns);
+  for (std::int64_t i = 0; i < inner; ++i) {
+    for (std::int64_t c = 0; c < columns; ++c) transposed[c * inner + i] = weights[i * columns + c];
+  }
+  add_forward(MatrixProduct{}, {output, &shapes.output}, {transposed.data(), &shape, true},
+              shapes.first, first, lanes);
+}
+
+/// weights += the products of a layer's data and its output's cotangents.
+template <typename Op>
+void add_layer_products(const Op& op, const Shapes& shapes, const double* first,
+                        const double* output, double* weights, int lanes) {
+  const Shape &x = shapes.first, &w = shapes.second, &y = shapes.output;
+  const std::span in_box(x.begin() + 2, x.end()), out_box(y.begin() + 2, y.end());
+  const std::span kernel_box(w.begin() + 2, w.end());
+  const std::int64_t in_plane = detail::product(in_box), out_plane = detail::product(out_box);
+  const std::int64_t taps = detail::product(kernel_box);
+  const std::int64_t in_channels = x[1] / op.groups, out_channels = y[1] / op.groups;
+  std::vector<std::vector<std::int64_t>> from(taps), to(taps);
+  for (const detail::RowRead& read : detail::row_reads(op, in_box, kernel_box, out_box)) {
+    for (std::int64_t i = 0; i < read.count; ++i) {
+      from[read.tap].push_back(read.from + i * read.from_step);
+      to[read.tap].push_back(read.to + i * read.to_step);
+    }
+  }
+  for (std::int64_t n = 0; n < x[0]; ++n) {
+    for (std::int64_t group = 0; group < op.groups; ++group) {
+      const std::int64_t in = n * x[1] + group * in_channels;
+      const std::int64_t out = n * y[1] + group * out_channels;
+      const std::int64_t kernel = detail::kernel_of(op, w, group, 0, 0);
+      for (std::int64_t tap = 0; tap < taps; ++tap) {
+        add_outer_products(
+            {.rows = {output + out * out_plane * lanes, to[tap], out_plane, out_channels},
+             .columns = {first + in * in_plane * lanes, from[tap], in_plane, in_channels},
+             .lanes = lanes,
+             .to = weights + kernel * taps + tap,
+             .row_step = (detail::kernel_of(op, w, group, 1, 0) - kernel) * taps,
+             .column_step = (detail::kernel_of(op, w, group, 0, 1) - kernel) * taps});
+      }
+    }
+  }
+}
+void add_layer_products(const MatrixProduct&, const Shapes& shapes, const double* first,
+                        const double* output, double* weights, int lanes) {
+  const std::int64_t inner = shapes.second[0], columns = shapes.second[1];
+  std::vector<std::int64_t> from, to;
+  for (std::int64_t row = 0; row < element_count(shapes.first) / inner; ++row) {
+    from.push_back(row * inner);
+    to.push_back(row * columns);
+  }
+  add_outer_products({.rows = {output, to, 1, columns},
+                      .columns = {first, from, 1, inner},
+                      .lanes = lanes,
+                      .to = weights,
+                      .row_step = 1,
+                      .column_step = columns});
+}
+
+/// The transposes of the operator: first += what `second` pulls back of the output, and second +=
+/// what `first` does.
 template <typename Op>
 void add_to_first(const Op& op, const Shapes& shapes, From second, From output, Into first,
                   int lanes) {
+  if (is_layer<Op>(shapes, first.lanes, second.lanes, lanes)) {
+    return pull_through_layer(op, shapes, second.data, output.data, first.data, lanes);
+  }
   for_each_run(op, shapes.first, shapes.second, shapes.output, [&](const AffineRun& r) {
     add_products(r.count, second.walk(r.second, r.second_step, lanes),
                  output.walk(r.output, r.output_step, lanes),
@@ -56,6 +154,9 @@ void add_to_first(const Op& op, const Shapes& shapes, From second, From output, 
 template <typename Op>
 void add_to_second(const Op& op, const Shapes& shapes, From first, From output, Into second,
                    int lanes) {
+  if (is_layer<Op>(shapes, first.lanes, second.lanes, lanes)) {
+    return add_layer_products(op, shapes, first.data, output.data, second.data, lanes);
+  }
   for_each_run(op, shapes.first, shapes.second, shapes.output, [&](const AffineRun& r) {
     add_products(r.count, first.walk(r.first, r.first_step, lanes),
                  output.walk(r.output, r.output_step, lanes),
@@ -174,30 +275,18 @@ void pull_products(const Op& op, const Shapes& shapes, std::span<const View<Dual
 }  // namespace
 
 template <typename Op>
-void affine_forward(const Op& op, std::span<const View<double>> inputs, const Shape& out_shape,
-                    double* out, int lanes) {
-  const View<double>&a = inputs[0], &b = inputs[1];
-  const Shapes shapes{*a.shape, *b.shape, out_shape};
-  std::fill_n(out, element_count(out_shape) * lanes, 0.0);
-  add_to_output(op, shapes, {a.data, !a.constant}, {b.data, !b.constant}, {out}, lanes);
-  if (has_addend(inputs)) {
-    add_addend(op, shapes, *inputs[2].shape, {inputs[2].data, !inputs[2].constant}, out, lanes);
-  }
-  rescale(op, shapes, out, lanes);
-}
-
-template <typename Op>
 void affine_jvp(const Op& op, std::span<const View<double>> inputs, const Shape& out_shape,
                 std::span<const double* const> tangents, double* out, int lanes) {
   const View<double>&a = inputs[0], &b = inputs[1];
   const Shapes shapes{*a.shape, *b.shape, out_shape};
-  const Into output{out};
+  Op plain = op;
+  plain.accumulation = {};
   std::fill_n(out, element_count(out_shape) * lanes, 0.0);
   if (tangents[0]) {
-    add_to_output(op, shapes, {tangents[0], !a.constant}, {b.data, !b.constant}, output, lanes);
+    add_forward(plain, {tangents[0], a.shape, a.constant}, b, out_shape, out, lanes);
   }
   if (tangents[1]) {
-    add_to_output(op, shapes, {a.data, !a.constant}, {tangents[1], !b.constant}, output, lanes);
+    add_forward(plain, a, {tangents[1], b.shape, b.constant}, out_shape, out, lanes);
   }
   if (has_addend(inputs) && tangents[2]) {
     add_addend(op, shapes, *inputs[2].shape, {tangents[2], !inputs[2].constant}, out, lanes);
@@ -221,8 +310,6 @@ void affine_vjp(const Op& op, std::span<const View<T>> inputs, const Shape& out_
 }
 
 #define FLIPSCOPE_INSTANTIATE(Op)                                                                 \
-  template void affine_forward(const Op&, std::span<const View<double>>, const Shape&, double*,   \
-                               int);                                                              \
   template void affine_jvp(const Op&, std::span<const View<double>>, const Shape&,                \
                            std::span<const double* const>, double*, int);                         \
   template void affine_vjp(const Op&, std::span<const View<double>>, const Shape&, const double*, \

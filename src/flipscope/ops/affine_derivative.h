@@ -13,12 +13,7 @@
 
 namespace flipscope {
 
-/// The operator in double, not fused term by term as forward() is; Op is one of the affine kinds.
-template <typename Op>
-void affine_forward(const Op& op, std::span<const View<double>> inputs, const Shape& out_shape,
-                    double* out, int lanes);
-
-/// As jvp() and vjp() of derivative.h.
+/// As jvp() and vjp() of derivative.h; Op is one of the affine kinds.
 template <typename Op>
 void affine_jvp(const Op& op, std::span<const View<double>> inputs, const Shape& out_shape,
                 std::span<const double* const> tangents, double* out, int lanes);

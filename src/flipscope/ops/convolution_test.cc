@@ -15,16 +15,18 @@
 namespace flipscope {
 namespace {
 
-AlignedVector<float> random_numbers(std::size_t count, std::uint64_t stream) {
+template <typename T = float>
+AlignedVector<T> random_numbers(std::size_t count, std::uint64_t stream) {
   Random random(7, stream);
-  AlignedVector<float> numbers(count);
-  for (float& x : numbers) x = static_cast<float>(random.uniform() * 2 - 1);
+  AlignedVector<T> numbers(count);
+  for (T& x : numbers) x = static_cast<T>(random.uniform() * 2 - 1);
   return numbers;
 }
 
-TEST(Kernels, DotRowsEqualsThePortableLoopBitForBit) {
-  const AlignedVector<float> x = random_numbers(40 * 112, 1), w = random_numbers(15 * 60, 2),
-                             b = random_numbers(15, 3), start = random_numbers(15 * 112, 4);
+template <typename T>
+void expect_portable_bits() {
+  const AlignedVector<T> x = random_numbers<T>(40 * 112, 1), w = random_numbers<T>(15 * 60, 2),
+                         b = random_numbers<T>(15, 3), start = random_numbers<T>(15 * 112, 4);
   std::vector<std::int32_t> element, weight;
   for (int t = 0; t < 60; ++t) {
     element.push_back((t * 7) % 40);
@@ -32,26 +34,31 @@ TEST(Kernels, DotRowsEqualsThePortableLoopBitForBit) {
   }
   for (int lanes = 16; lanes <= 112; lanes += 16) {
     for (int rows = 1; rows <= 15; ++rows) {
-      AlignedVector<float> fast(15 * 112, -1.0f), plain(15 * 112, -1.0f);
-      DotRows dot{.x = x.data(),
-                  .element = element.data(),
-                  .weights = w.data(),
-                  .weight = weight.data(),
-                  .row_step = 60,
-                  .taps = 60,
-                  .bias = rows % 2 ? b.data() : nullptr,
-                  .start = rows % 3 ? nullptr : start.data(),
-                  .rows = rows,
-                  .out = fast.data(),
-                  .out_step = 112,
-                  .lanes = lanes};
+      AlignedVector<T> fast(15 * 112, T{-1}), plain(15 * 112, T{-1});
+      DotRows<T> dot{.x = x.data(),
+                     .element = element.data(),
+                     .weights = w.data(),
+                     .weight = weight.data(),
+                     .row_step = 60,
+                     .taps = 60,
+                     .bias = rows % 2 ? b.data() : nullptr,
+                     .start = rows % 3 ? nullptr : start.data(),
+                     .rows = rows,
+                     .out = fast.data(),
+                     .out_step = 112,
+                     .lanes = lanes};
       dot_rows(dot);
       dot.out = plain.data();
       dot_rows_portable(dot);
-      ASSERT_EQ(std::memcmp(fast.data(), plain.data(), fast.size() * sizeof(float)), 0)
+      ASSERT_EQ(std::memcmp(fast.data(), plain.data(), fast.size() * sizeof(T)), 0)
           << lanes << " lanes, " << rows << " rows";
     }
   }
+}
+
+TEST(Kernels, DotRowsEqualsThePortableLoopBitForBit) {
+  expect_portable_bits<float>();
+  expect_portable_bits<double>();
 }
 
 TEST(Kernels, QuantizeRowEqualsThePortableLoopBitForBit) {

@@ -72,24 +72,30 @@ void dot_general(const Dot<T>& d) {
   }
 }
 
-void dot_fast(const Dot<float>& d) {
-  dot_rows(DotRows{.x = d.x.data + d.x_first * d.lanes,
-                   .element = d.taps->element.data(),
-                   .weights = d.w.data + d.w_first,
-                   .weight = d.taps->weight.data(),
-                   .row_step = d.row_step,
-                   .taps = static_cast<std::int64_t>(d.taps->element.size()),
-                   .bias = d.bias.shape ? d.bias.data + d.bias_first : nullptr,
-                   .start = d.start,
-                   .rows = d.rows,
-                   .out = d.out,
-                   .out_step = d.out_step,
-                   .lanes = d.lanes});
+template <typename T>
+void dot_fast(const Dot<T>& d) {
+  dot_rows(DotRows<T>{.x = d.x.data + d.x_first * d.lanes,
+                      .element = d.taps->element.data(),
+                      .weights = d.w.data + d.w_first,
+                      .weight = d.taps->weight.data(),
+                      .row_step = d.row_step,
+                      .taps = static_cast<std::int64_t>(d.taps->element.size()),
+                      .bias = d.bias.shape ? d.bias.data + d.bias_first : nullptr,
+                      .start = d.start,
+                      .rows = d.rows,
+                      .out = d.out,
+                      .out_step = d.out_step,
+                      .lanes = d.lanes});
   const std::vector<double>& scale = d.accumulation->rescale;
   if (scale.empty()) return;
   for (std::int64_t row = 0; row < d.rows; ++row) {
-    float* out = d.out + row * d.out_step;
-    rescale_row(scale[scale.size() == 1 ? 0 : d.channel + row], out, d.lanes, out);
+    T* out = d.out + row * d.out_step;
+    const double factor = scale[scale.size() == 1 ? 0 : d.channel + row];
+    if constexpr (std::is_same_v<T, float>) {
+      rescale_row(factor, out, d.lanes, out);
+    } else {
+      for (int lane = 0; lane < d.lanes; ++lane) out[lane] *= factor;
+    }
   }
 }
 
@@ -97,15 +103,11 @@ void dot_fast(const Dot<float>& d) {
 
 template <typename T>
 void dot(const Dot<T>& d) {
-  if constexpr (std::is_same_v<T, float>) {
-    const bool bias_fits = !d.bias.shape || (d.bias.constant && d.bias_step == 1);
-    if (d.accumulation->carrier == Carrier::float64) {
-      dot_general<double>(d);
-    } else if (d.w.constant && !d.x.constant && bias_fits && d.lanes % kLaneGroup == 0) {
-      dot_fast(d);
-    } else {
-      dot_general<float>(d);
-    }
+  const bool bias_fits = !d.bias.shape || (d.bias.constant && d.bias_step == 1);
+  if (std::is_same_v<T, float> && d.accumulation->carrier == Carrier::float64) {
+    dot_general<double>(d);
+  } else if (d.w.constant && !d.x.constant && bias_fits && d.lanes % kLaneGroup == 0) {
+    dot_fast(d);
   } else {
     dot_general<T>(d);
   }

@@ -86,17 +86,17 @@ class Jacobian {
       const T* t = tangents_[input] + e * (constant ? 1 : lanes);
       T* out = out_ + o * lanes;
       if (constant) {
-        const T scaled = T(factor) * *t;
+        const T scaled = factor * *t;
         for (int l = 0; l < lanes; ++l) out[l] += coefficient[l] * scaled;
       } else {
-        for (int l = 0; l < lanes; ++l) out[l] += T(factor) * coefficient[l] * t[l];
+        for (int l = 0; l < lanes; ++l) out[l] += factor * coefficient[l] * t[l];
       }
     } else if (constant) {
-      to_[input][e] += T(factor) * dot(coefficient, cotangent_ + o * lanes);
+      to_[input][e] += factor * dot(coefficient, cotangent_ + o * lanes);
     } else {
       T* to = to_[input] + e * lanes;
       const T* c = cotangent_ + o * lanes;
-      for (int l = 0; l < lanes; ++l) to[l] += T(factor) * coefficient[l] * c[l];
+      for (int l = 0; l < lanes; ++l) to[l] += factor * coefficient[l] * c[l];
     }
   }
 
@@ -105,7 +105,7 @@ class Jacobian {
              double factor) {
     const View<T>& view = point_.inputs[other];
     if (view.constant) {
-      entry(o, input, e, T(factor) * view.data[k]);
+      entry(o, input, e, factor * view.data[k]);
     } else {
       entry(o, input, e, view.data + k * point_.lanes, factor);
     }

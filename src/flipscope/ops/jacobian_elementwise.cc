@@ -181,27 +181,33 @@ std::pair<T, T> slopes(BinaryFunction function, T x, T y) {
   return {0, 0};
 }
 
-/// 1/scale where the quantizer does not clip.
-template <typename T>
-double straight_through(const Quantize& op, std::size_t channel, T x) {
-  const NumberFormat& format = op.encoding.format;
-  const double scale = op.encoding.scale_of(channel);
-  switch (format.kind) {
-    case NumberFormat::Kind::integer: {
-      const double code = value(x) / scale + op.encoding.zero_point_of(channel);
-      const bool above = format.is_signed ? code >= lowest(format) : code > lowest(format);
-      return above && code <= highest(format) ? 1 / scale : 0;
-    }
-    case NumberFormat::Kind::bipolar:
-      return value(x) >= -1 && value(x) <= 1 ? 1 : 0;
-    case NumberFormat::Kind::float32:
-    case NumberFormat::Kind::float16:
-    case NumberFormat::Kind::bfloat16:
-    case NumberFormat::Kind::power_of_two:
-      break;
+/// A quantizer's derivative, 1/scale where it does not clip.
+struct StraightThrough {
+  explicit StraightThrough(const NumberFormat& format)
+      : kind(format.kind), is_signed(format.is_signed) {
+    if (kind != NumberFormat::Kind::integer) return;
+    low = lowest(format);
+    high = highest(format);
   }
-  return 1 / scale;
-}
+
+  template <typename T>
+  void operator()(double scale, double zero_point, const T* x, int count, T* derivatives) const {
+    for (int i = 0; i < count; ++i) {
+      const double code = value(x[i]) / scale + zero_point;
+      bool passes = true;
+      if (kind == NumberFormat::Kind::integer) {
+        passes = (is_signed ? code >= low : code > low) && code <= high;
+      } else if (kind == NumberFormat::Kind::bipolar) {
+        passes = value(x[i]) >= -1 && value(x[i]) <= 1;
+      }
+      derivatives[i] = passes ? (kind == NumberFormat::Kind::bipolar ? 1 : 1 / scale) : 0;
+    }
+  }
+
+  NumberFormat::Kind kind;
+  bool is_signed;
+  double low = 0, high = 0;
+};
 
 /// Calls f(element, channel) for every element of an input with one scale per index of `axis`.
 template <typename F>
@@ -273,12 +279,11 @@ void entries(const Quantize& op, const Point<T>& at, Jacobian<T>& jacobian) {
   const bool per_channel = encoding.scale.size() > 1 || encoding.zero_point.size() > 1;
   Rows<T> x(at.inputs[0], at.lanes);
   std::vector<T> row(at.lanes);
+  const StraightThrough derive(encoding.format);
   each_channel_element(*at.inputs[0].shape, per_channel, encoding.axis,
                        [&](std::int64_t e, std::size_t channel) {
-                         const T* from = x[e];
-                         for (int l = 0; l < at.lanes; ++l) {
-                           row[l] = straight_through(op, channel, from[l]);
-                         }
+                         derive(encoding.scale_of(channel), encoding.zero_point_of(channel), x[e],
+                                at.lanes, row.data());
                          jacobian.entry(e, 0, e, row.data());
                        });
 }

@@ -19,7 +19,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Without a fused multiply-add in hardware only the portable loop is right.
 #if !HWY_NATIVE_FMA
 
-void dot_rows_here(const DotRows& dot) {
+void dot_floats_here(const DotRows<float>& dot) {
+  dot_rows_portable(dot);
+}
+
+void dot_doubles_here(const DotRows<double>& dot) {
   dot_rows_portable(dot);
 }
 
@@ -49,41 +53,47 @@ constexpr std::int64_t kTapsInCache = 96;
 // planes of 2ⁿ elements would else meet in few sets of the caches.
 constexpr std::int64_t kRowsWorthPacking = 2 * kRows;
 
+/// As many numbers as a vector holds.
+template <typename T>
+using Wide = hn::CappedTag<T, 64 / sizeof(T)>;
+
 /// A stretch of taps for one group of lanes.
+template <typename T>
 struct Stretch {
   std::int64_t first = 0;  ///< tap
   std::int64_t last = 0;
   int lane = 0;
-  const float* packed = nullptr;  ///< [tap − first][lane of the group], or null
+  const T* packed = nullptr;  ///< [tap − first][lane of the group], or null
 };
 
-template <int Rows, int Vectors, bool Packed>
-void tile(const DotRows& dot, const Stretch& stretch, std::int64_t row) {
-  const Floats f;
+template <int Rows, int Vectors, bool Packed, typename T>
+void tile(const DotRows<T>& dot, const Stretch<T>& stretch, std::int64_t row) {
+  const Wide<T> f;
+  using Vector = hn::Vec<Wide<T> >;
   const int width = static_cast<int>(hn::Lanes(f));
-  float* out = dot.out + row * dot.out_step + stretch.lane;
-  const float* from_memory = out;
+  T* out = dot.out + row * dot.out_step + stretch.lane;
+  const T* from_memory = out;
   if (stretch.first == 0) {
     from_memory = dot.start ? dot.start + row * dot.out_step + stretch.lane : nullptr;
   }
   Vector sum[Rows][Vectors];
   HWY_UNROLL(8)
   for (int r = 0; r < Rows; ++r) {
-    const Vector bias = hn::Set(f, dot.bias ? dot.bias[row + r] : 0.0f);
+    const Vector bias = hn::Set(f, dot.bias ? dot.bias[row + r] : T{0});
     HWY_UNROLL(4)
     for (int v = 0; v < Vectors; ++v) {
-      sum[r][v] = from_memory ? hn::Load(f, from_memory + r * dot.out_step + v * width) : bias;
+      sum[r][v] = from_memory ? hn::LoadU(f, from_memory + r * dot.out_step + v * width) : bias;
     }
   }
-  const float* weights = dot.weights + row * dot.row_step;
-  const float* x = Packed ? stretch.packed : dot.x + stretch.lane;
+  const T* weights = dot.weights + row * dot.row_step;
+  const T* x = Packed ? stretch.packed : dot.x + stretch.lane;
   for (std::int64_t t = stretch.first; t < stretch.last; ++t) {
-    const float* from = Packed ? x + (t - stretch.first) * (Vectors * width)
-                               : x + std::int64_t{dot.element[t]} * dot.lanes;
-    const float* w = weights + dot.weight[t];
+    const T* from = Packed ? x + (t - stretch.first) * (Vectors * width)
+                           : x + std::int64_t{dot.element[t]} * dot.lanes;
+    const T* w = weights + dot.weight[t];
     Vector in[Vectors];
     HWY_UNROLL(4)
-    for (int v = 0; v < Vectors; ++v) in[v] = hn::Load(f, from + v * width);
+    for (int v = 0; v < Vectors; ++v) in[v] = hn::LoadU(f, from + v * width);
     HWY_UNROLL(8)
     for (int r = 0; r < Rows; ++r) {
       const Vector factor = hn::Set(f, w[r * dot.row_step]);
@@ -95,13 +105,13 @@ void tile(const DotRows& dot, const Stretch& stretch, std::int64_t row) {
   for (int r = 0; r < Rows; ++r) {
     HWY_UNROLL(4)
     for (int v = 0; v < Vectors; ++v) {
-      hn::Store(sum[r][v], f, out + r * dot.out_step + v * width);
+      hn::StoreU(sum[r][v], f, out + r * dot.out_step + v * width);
     }
   }
 }
 
-template <int Vectors, bool Packed>
-void all_rows(const DotRows& dot, const Stretch& stretch) {
+template <int Vectors, bool Packed, typename T>
+void all_rows(const DotRows<T>& dot, const Stretch<T>& stretch) {
   std::int64_t row = 0;
   for (; row + kRows <= dot.rows; row += kRows) tile<kRows, Vectors, Packed>(dot, stretch, row);
   switch (dot.rows - row) {
@@ -126,21 +136,21 @@ void all_rows(const DotRows& dot, const Stretch& stretch) {
 }
 
 /// All taps and rows for a group of Vectors vectors of lanes.
-template <int Vectors>
-void lane_group(const DotRows& dot, int lane) {
-  const Floats f;
+template <int Vectors, typename T>
+void lane_group(const DotRows<T>& dot, int lane) {
+  const Wide<T> f;
   const int width = static_cast<int>(hn::Lanes(f));
-  HWY_ALIGN float packed[kTapsInCache * Vectors * 16];
-  Stretch stretch{.lane = lane};
+  HWY_ALIGN T packed[kTapsInCache * Vectors * 64 / sizeof(T)];
+  Stretch<T> stretch{.lane = lane};
   do {
     stretch.last = std::min(stretch.first + kTapsInCache, dot.taps);
     if (dot.rows >= kRowsWorthPacking) {
       for (std::int64_t t = stretch.first; t < stretch.last; ++t) {
-        const float* from = dot.x + std::int64_t{dot.element[t]} * dot.lanes + lane;
-        float* to = packed + (t - stretch.first) * (Vectors * width);
+        const T* from = dot.x + std::int64_t{dot.element[t]} * dot.lanes + lane;
+        T* to = packed + (t - stretch.first) * (Vectors * width);
         HWY_UNROLL(4)
         for (int v = 0; v < Vectors; ++v) {
-          hn::Store(hn::Load(f, from + v * width), f, to + v * width);
+          hn::StoreU(hn::LoadU(f, from + v * width), f, to + v * width);
         }
       }
       stretch.packed = packed;
@@ -152,14 +162,23 @@ void lane_group(const DotRows& dot, int lane) {
   } while (stretch.first < dot.taps);
 }
 
-void dot_rows_here(const DotRows& dot) {
-  const int width = static_cast<int>(hn::Lanes(Floats()));
+template <typename T>
+void all_lanes(const DotRows<T>& dot) {
+  const int width = static_cast<int>(hn::Lanes(Wide<T>()));
   int lane = 0;
   for (; lane + kVectors * width <= dot.lanes; lane += kVectors * width) {
     lane_group<kVectors>(dot, lane);
   }
   for (; lane + 2 * width <= dot.lanes; lane += 2 * width) lane_group<2>(dot, lane);
   for (; lane < dot.lanes; lane += width) lane_group<1>(dot, lane);
+}
+
+void dot_floats_here(const DotRows<float>& dot) {
+  all_lanes(dot);
+}
+
+void dot_doubles_here(const DotRows<double>& dot) {
+  all_lanes(dot);
 }
 
 void quantize_row_here(const QuantizeRow& row) {
@@ -219,28 +238,46 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace flipscope {
 
-HWY_EXPORT(dot_rows_here);
+HWY_EXPORT(dot_floats_here);
+HWY_EXPORT(dot_doubles_here);
 HWY_EXPORT(quantize_row_here);
 HWY_EXPORT(peak_here);
 HWY_EXPORT(name_here);
 
-void dot_rows(const DotRows& dot) {
-  HWY_DYNAMIC_DISPATCH(dot_rows_here)(dot);
-}
+namespace {
 
-void dot_rows_portable(const DotRows& dot) {
+template <typename T>
+void dot_plainly(const DotRows<T>& dot) {
   for (std::int64_t row = 0; row < dot.rows; ++row) {
-    float* out = dot.out + row * dot.out_step;
-    const float bias = dot.bias ? dot.bias[row] : 0.0f;
+    T* out = dot.out + row * dot.out_step;
+    const T bias = dot.bias ? dot.bias[row] : T{0};
     for (int lane = 0; lane < dot.lanes; ++lane) {
       out[lane] = dot.start ? dot.start[row * dot.out_step + lane] : bias;
     }
     for (std::int64_t t = 0; t < dot.taps; ++t) {
-      const float w = dot.weights[row * dot.row_step + dot.weight[t]];
-      const float* x = dot.x + std::int64_t{dot.element[t]} * dot.lanes;
+      const T w = dot.weights[row * dot.row_step + dot.weight[t]];
+      const T* x = dot.x + std::int64_t{dot.element[t]} * dot.lanes;
       for (int lane = 0; lane < dot.lanes; ++lane) out[lane] = std::fma(w, x[lane], out[lane]);
     }
   }
+}
+
+}  // namespace
+
+void dot_rows(const DotRows<float>& dot) {
+  HWY_DYNAMIC_DISPATCH(dot_floats_here)(dot);
+}
+
+void dot_rows(const DotRows<double>& dot) {
+  HWY_DYNAMIC_DISPATCH(dot_doubles_here)(dot);
+}
+
+void dot_rows_portable(const DotRows<float>& dot) {
+  dot_plainly(dot);
+}
+
+void dot_rows_portable(const DotRows<double>& dot) {
+  dot_plainly(dot);
 }
 
 void quantize_row(const QuantizeRow& row) {

@@ -13,26 +13,29 @@ namespace flipscope {
 
 /// Some rows (output channels) of an affine operator at one output position: for every row r and
 /// lane l, out[r·out_step + l] = bias[r] + Σₜ weights[r·row_step + weight[t]]·x[element[t]·lanes +
-/// l], one fused multiply-add per tap, in the order of t.
+/// l], one fused multiply-add per tap, in the order of t. T is float or double.
+template <typename T>
 struct DotRows {
-  const float* x = nullptr;
+  const T* x = nullptr;
   const std::int32_t* element = nullptr;  ///< [taps]
-  const float* weights = nullptr;
+  const T* weights = nullptr;
   const std::int32_t* weight = nullptr;  ///< [taps]
   std::int64_t row_step = 0;
   std::int64_t taps = 0;
-  const float* bias = nullptr;   ///< [rows], or null: 0
-  const float* start = nullptr;  ///< if not null, sums start from start[r·out_step + l]
+  const T* bias = nullptr;   ///< [rows], or null: 0
+  const T* start = nullptr;  ///< if not null, sums start from start[r·out_step + l]
   std::int64_t rows = 0;
-  float* out = nullptr;
+  T* out = nullptr;
   std::int64_t out_step = 0;
   int lanes = 0;  ///< a multiple of kLaneGroup
 };
 
-void dot_rows(const DotRows& dot);
+void dot_rows(const DotRows<float>& dot);
+void dot_rows(const DotRows<double>& dot);
 
 /// The same in plain loops of std::fma: what dot_rows() must equal bit for bit.
-void dot_rows_portable(const DotRows& dot);
+void dot_rows_portable(const DotRows<float>& dot);
+void dot_rows_portable(const DotRows<double>& dot);
 
 /// Centered codes of `count` numbers under a saturating integer format with one scale, rounding
 /// half to even: round_first ? clamp(round(x/scale) + zero) − zero : round(clamp(x/scale + zero)) −

@@ -30,7 +30,7 @@ void scale_and_shift_groups(const float* x, float mean, float factor, float bias
     const std::int64_t length = std::min(kChunk, n - start);
     float* const to = centered;
     each_lane(length, [=](auto i) { to[i] = x[start + i] - mean; });
-    DotRows dot;
+    DotRows<float> dot;
     dot.x = centered;
     dot.element = &kZero;
     dot.weights = &factor;

@@ -10,11 +10,11 @@
 // foreach_target.h must come first.
 #include <hwy/highway.h>
 
+#include "flipscope/ops/lane_fold.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace flipscope::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-constexpr int kFold = 16;
 
 using Wide = hn::CappedTag<double, kFold>;
 using One = hn::CappedTag<double, 1>;
@@ -87,13 +87,6 @@ void sum_lanes(std::int64_t count, A a, B b, double* sums) {
   hn::StoreU(hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)), d, sums);
 }
 
-double folded(std::array<double, kFold>& sums) {
-  for (int half = kFold / 2; half > 0; half /= 2) {
-    for (int j = 0; j < half; ++j) sums[j] += sums[j + half];
-  }
-  return sums[0];
-}
-
 /// Calls f(D, lane) on groups of lanes from 0 to `lanes`.
 template <typename F>
 void for_each_group(int lanes, F f) {
@@ -114,7 +107,7 @@ double sum_all(std::int64_t count, const Walk<const double>& a, const Walk<const
       using D = decltype(d);
       sum_lanes<D>(count, A<D>(a, first + lane), B<D>(b, first + lane), sums.data() + lane);
     });
-    total += folded(sums);
+    total += folded(sums.data());
   }
   return total;
 }
