@@ -14,6 +14,12 @@ constexpr double kRounding = 1 + 1e-9;       ///< more than all that double lose
 constexpr std::int64_t kMostToSquare = 128;  ///< beyond, a product of matrices takes too long
 constexpr int kSquarings = 4;
 
+/// At least √squares; infinite where that is no number.
+double length_of(double squares) {
+  return std::isfinite(squares) ? std::sqrt(squares) * kRounding
+                                : std::numeric_limits<double>::infinity();
+}
+
 /// Complex numbers [row][column], real and imaginary parts apart.
 struct Matrix {
   std::int64_t rows = 0, columns = 0;
@@ -138,8 +144,7 @@ OperatorNorm convolution_norm(const Convolution& op, const Shape& x_shape, const
           sum += symbol.real[i] * symbol.real[i] + symbol.imaginary[i] * symbol.imaginary[i];
         }
         double& most = norm.channel[g * columns + c];
-        most = std::isfinite(sum) ? std::max(most, std::sqrt(sum) * kRounding)
-                                  : std::numeric_limits<double>::infinity();
+        most = std::max(most, length_of(sum));
       }
       norm.all = spectral_norm(symbol, norm.all);
     }
@@ -166,10 +171,10 @@ OperatorNorm matrix_norm(const float* w, std::int64_t rows, std::int64_t columns
     for (std::int64_t r = 0; r < rows; ++r) {
       const double sum = std::transform_reduce(w + r * columns, w + (r + 1) * columns, 0.0,
                                                std::plus{}, [](double x) { return x * x; });
-      norm.channel.push_back(std::sqrt(sum) * kRounding);
+      norm.channel.push_back(length_of(sum));
       squares += sum;
     }
-    norm.all = norm.absolute = std::sqrt(squares) * kRounding;
+    norm.all = norm.absolute = length_of(squares);
     return norm;
   }
   Matrix matrix(rows, columns), absolute(rows, columns);
@@ -180,7 +185,7 @@ OperatorNorm matrix_norm(const float* w, std::int64_t rows, std::int64_t columns
       absolute.real[i] = std::fabs(w[i]);
       sum += double{w[i]} * w[i];
     }
-    norm.channel.push_back(std::sqrt(sum) * kRounding);
+    norm.channel.push_back(length_of(sum));
   }
   norm.all = spectral_norm(matrix, 0) * kRounding;
   norm.absolute = spectral_norm(absolute, 0) * kRounding;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "flipscope/numeric/random.h"
 
@@ -113,6 +114,16 @@ TEST(OperatorNorm, BoundsMatricesClosely) {
     for (int r = 0; r < rows; ++r) {
       EXPECT_NEAR(norm.channel[r], dense.norm(r, r + 1, random), 1e-6 * truth);
     }
+  }
+}
+
+TEST(OperatorNorm, OfWhatIsNoNumberIsInfinite) {
+  for (const int size : {4, 200}) {
+    std::vector<float> w(size * size, 0.5f);
+    w[size + 1] = std::numeric_limits<float>::quiet_NaN();
+    const OperatorNorm norm = matrix_norm(w.data(), size, size);
+    EXPECT_TRUE(std::isinf(norm.all) && std::isinf(norm.absolute) && std::isinf(norm.channel[1]));
+    EXPECT_FALSE(std::isinf(norm.channel[0]));
   }
 }
 
