@@ -85,7 +85,7 @@ def from_brevitas(module: Any, example: Any) -> Model:
 def from_hls4ml(model: Any, keras: Any = None) -> Model:
     """Of an hls4ml ModelGraph, or the `.fml` file of one: weights, results and accumulators in the precisions that
     hls4ml gave them, weights in hls4ml's order. `keras` is the HGQ2 model that it was converted from: weights then have
-    the formats that HGQ2 trained, one for each element. Where a layer or a precision does not map, Error names it;
+    the formats that HGQ2 trained, one for each element, and sums are whole, as HGQ2 means them. Where a layer or a precision does not map, Error names it;
     docs/python.md has the limits. Needs the package onnx; a file needs hls4ml."""
     from flipscope.hls4ml_graph import to_qonnx
 

@@ -43,7 +43,8 @@ def _mode(precision: Any, name: str, otherwise: str) -> str:
 
 
 class Graph:
-    """Nodes in the making. A tensor has the name that hls4ml gives it. `trained`: HGQ2's layers by name."""
+    """Nodes in the making. A tensor has the name that hls4ml gives it. `trained`: HGQ2's layers by name, whose arithmetic
+    it then is."""
 
     def __init__(self, trained: dict[str, Any]) -> None:
         import onnx

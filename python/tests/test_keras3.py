@@ -126,7 +126,7 @@ class Hgq2(unittest.TestCase):
             model = flipscope.from_keras(live)
             np.testing.assert_array_equal(model(x), np.asarray(live(x)).reshape(60, -1))
             tensors = {tensor["name"]: tensor for tensor in model.tensors}
-            faults = 0
+            stored_bits = 0
             for layer in live.layers:
                 for which, name in (("weight", "kq"), ("bias", "bq")):
                     if not hasattr(layer, name):
@@ -139,7 +139,7 @@ class Hgq2(unittest.TestCase):
                     bits = np.where((i + f > 0) | (values != 0), k + np.maximum(i + f, 0), 0)
                     np.testing.assert_array_equal(stored["widths"], bits)
                     self.assertEqual(bits.min(), 0)
-                    faults += int(bits.sum())
+                    stored_bits += int(bits.sum()) if which == "weight" else 0
                     for index in np.flatnonzero(bits)[:40]:  # The sign moves it by 2^i.
                         top = int(bits.flat[index]) - 1
                         faulty = model.values(stored["name"], (stored["name"], int(index), top))
@@ -147,8 +147,7 @@ class Hgq2(unittest.TestCase):
                         self.assertEqual(abs(moved), 2.0 ** i.flat[index] if k.flat[index] else 2.0 ** (i.flat[index] - 1))
                     with self.assertRaisesRegex(flipscope.Error, "stores 0 bits"):
                         model(x, (stored["name"], int(np.flatnonzero(bits == 0)[0]), 0))
-            parts = flipscope.info(model)["parts"]
-            self.assertEqual(parts["weights"]["bits"] + parts["biases"]["bits"], faults)
+            self.assertEqual(flipscope.info(model)["parts"]["weights"]["bits"], stored_bits)
 
     def test_faults_are_those_of_hgq2(self):
         """A weight that is replaced by the number that its struck word stands for: HGQ2's own outputs."""
@@ -159,7 +158,7 @@ class Hgq2(unittest.TestCase):
         layer, golden = live.layers[-1], np.asarray(live.layers[-1].qkernel)
         stored = f"{layer.name}.weight"
         widths = next(tensor["widths"] for tensor in model.tensors if tensor["name"] == stored)
-        latent, limits, same, different = np.asarray(layer.kernel), np.abs(model(x)).max(0), 0, 0
+        latent, same, different = np.asarray(layer.kernel), 0, 0
         for index in range(golden.size):
             for bit in range(widths.flat[index]):
                 fault = (stored, index, bit)
@@ -169,8 +168,6 @@ class Hgq2(unittest.TestCase):
                 if not np.array_equal(np.asarray(layer.qkernel), struck):
                     continue  # HGQ2's symmetric saturation has no lowest code.
                 expected = np.asarray(live(x))
-                if (np.abs(expected).max(0) > limits).any():
-                    continue  # hls4ml's accumulator is as wide as the golden sums need.
                 np.testing.assert_array_equal(model(x, fault), expected, str(fault))
                 different += int((expected != model(x)).any())
                 same += 1
