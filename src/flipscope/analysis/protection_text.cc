@@ -149,10 +149,10 @@ std::string protection_systemverilog(const FaultSpace& space, const std::vector<
     const FaultTarget& target = space.targets()[index];
     const int width = widest(target);
     const std::string name = identifier("protect_" + target.tensor, taken);
-    text += fmt::format(
-        "\n  // {}\n  parameter logic [{}:0] {}[{}] = '{{{}}};\n", target.tensor, width - 1, name,
-        masks.size(),
-        list(masks, [width](std::uint32_t m) { return fmt::format("{}'h{:x}", width, m); }));
+    text += fmt::format("\n  // {}\n  parameter logic [{}:0] {}[{}] = '{{{}}};\n", target.tensor,
+                        width - 1, name, masks.size(), list(masks, [width](std::uint32_t m) {
+                          return fmt::format("{}'h{:x}", width, m);
+                        }));
     if (target.encoding.elements.empty()) continue;
     text += fmt::format("  parameter int {}_width[{}] = '{{{}}};\n", name, masks.size(),
                         list(own_widths(target), [](int own) { return std::to_string(own); }));

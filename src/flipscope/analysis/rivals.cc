@@ -59,9 +59,8 @@ Trace replay_binary_search(const Oracle& oracle, SearchKind kind, bool implied) 
   for (const FaultTarget& target : oracle.space.targets()) {
     for (std::int64_t word = 0; word < target.elements; ++word) {
       const std::size_t bits = target.bits_of(word).size();
-      for (const auto& list : search_lists(bits, kind, [&](int position) {
-             return oracle.is_one[first + position] != 0;
-           })) {
+      for (const auto& list : search_lists(
+               bits, kind, [&](int position) { return oracle.is_one[first + position] != 0; })) {
         search(list);
       }
       first += bits;

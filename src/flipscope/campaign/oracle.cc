@@ -29,9 +29,9 @@ bool was_one(const std::string& format, bool is_sign, double golden, double faul
 bool is_sign_bit(const FaultTarget& target, const std::string& format, const FaultSite& site) {
   if (target.from_msb(site.index, site.bit) != 0) return false;
   if (!target.encoding.elements.empty()) return target.encoding.elements[site.index].is_signed;
-  return std::ranges::none_of(std::array{"uint", "ufixed", "upo2", "bipolar"}, [&](const char* name) {
-    return format.find(name) != std::string::npos;
-  });
+  return std::ranges::none_of(
+      std::array{"uint", "ufixed", "upo2", "bipolar"},
+      [&](const char* name) { return format.find(name) != std::string::npos; });
 }
 
 }  // namespace

@@ -222,9 +222,8 @@ std::uint64_t FaultSpace::number(const FaultSite& site) const {
   const auto bit = std::ranges::lower_bound(bits, site.bit);
   assert(bit != bits.end() && *bit == site.bit);
   const std::vector<std::uint64_t>& first = first_of_element_[site.target];
-  const std::uint64_t word = first.empty()
-                                 ? static_cast<std::uint64_t>(site.index) * bits.size()
-                                 : first[static_cast<std::size_t>(site.index)];
+  const std::uint64_t word = first.empty() ? static_cast<std::uint64_t>(site.index) * bits.size()
+                                           : first[static_cast<std::size_t>(site.index)];
   return first_[site.target] + word + static_cast<std::uint64_t>(bit - bits.begin());
 }
 

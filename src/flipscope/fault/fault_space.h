@@ -35,9 +35,8 @@ struct FaultTarget {
 
   /// The positions of element `index` that --bits allows, ascending.
   const std::vector<int>& bits_of(std::int64_t index) const {
-    return bits_of_width.empty()
-               ? bits
-               : bits_of_width[static_cast<std::size_t>(encoding.width(index))];
+    return bits_of_width.empty() ? bits
+                                 : bits_of_width[static_cast<std::size_t>(encoding.width(index))];
   }
   bool has(std::int64_t index, int bit) const;
   /// Distance from the element's most significant bit.
@@ -45,7 +44,7 @@ struct FaultTarget {
 
   struct Width {
     int width = 0;
-    std::uint64_t elements = 0;  ///< that store so many bits
+    std::uint64_t elements = 0;              ///< that store so many bits
     const std::vector<int>* bits = nullptr;  ///< allowed in each of them
   };
   /// Ascending.

@@ -144,8 +144,7 @@ BitDistances mean_distances(const Graph& graph, const FaultSpace& space) {
         if (!target.has(i, bit)) continue;
         const Word word = stored.words[i];
         const Word struck = word ^ stored.encoding.mask(i, bit);
-        const double moved =
-            std::fabs(real_value(stored, i, struck) - real_value(stored, i, word));
+        const double moved = std::fabs(real_value(stored, i, struck) - real_value(stored, i, word));
         sum += std::isnan(moved) ? kInfinite : moved;
       }
       mean.push_back(sum / static_cast<double>(target.size_at(bit)));

@@ -88,7 +88,8 @@ TEST_F(StrataTest, ElementsBelongToThePositionsThatTheyStore) {
   testing::narrow_elements(graph, random);
   const FaultSpace narrow(graph, {});
   const BitDistances distances = mean_distances(graph, narrow);
-  for (const auto method : {SamplingMethod::layer, SamplingMethod::unaware, SamplingMethod::aware}) {
+  for (const auto method :
+       {SamplingMethod::layer, SamplingMethod::unaware, SamplingMethod::aware}) {
     const auto strata = make_strata(narrow, method, distances);
     std::uint64_t population = 0;
     for (const Stratum& stratum : strata) population += stratum.population;

@@ -85,9 +85,10 @@ Encoding grid_of(const Symbol& x, const ElementFormats& formats) {
     if (formats.bits[i] > 0) width = std::max(width, places[i] + formats.bits[i] + room_for_sign);
   }
   if (width > kWidest) {
-    throw Error(fmt::format("its elements' formats span {} bits from the finest step to the "
-                            "highest bit; words have up to {}",
-                            width, kWidest));
+    throw Error(
+        fmt::format("its elements' formats span {} bits from the finest step to the "
+                    "highest bit; words have up to {}",
+                    width, kWidest));
   }
   encoding.format = integer_format(width, any_signed);
   for (std::size_t i = 0; i < formats.bits.size(); ++i) {

@@ -13,7 +13,7 @@ namespace flipscope {
 
 /// By element, in C order.
 struct ElementFormats {
-  NumberFormat format;  ///< rounding, overflow and narrow; of all
+  NumberFormat format;    ///< rounding, overflow and narrow; of all
   std::vector<int> bits;  ///< 0: the element is 0, and stored nowhere
   std::vector<bool> is_signed;
   std::vector<double> scale, zero_point;

@@ -294,8 +294,7 @@ OnnxModel quantized_elements(OnnxInitializer scale, OnnxInitializer bits,
 }
 
 TEST(Onnx, qonnx_formats_of_elements) {
-  const OnnxInitializer scale =
-      initializer("s", kFloat, {2, 3}, {0.25, 1, 0.5, 0.125, 0.25, 2});
+  const OnnxInitializer scale = initializer("s", kFloat, {2, 3}, {0.25, 1, 0.5, 0.125, 0.25, 2});
   const OnnxInitializer bits = initializer("b", kFloat, {2, 3}, {2, 3, 0, 4, 2, 2});
   const Graph graph = convert(quantized_elements(scale, bits));
   EXPECT_EQ(run_one(graph, {1, 0}), (std::vector<float>{0.25, -4, 0}));
@@ -303,9 +302,10 @@ TEST(Onnx, qonnx_formats_of_elements) {
   const StoredTensor* w = stored(graph, "w");
   ASSERT_NE(w, nullptr);
   EXPECT_EQ(to_string(w->encoding), "fixed<6,3> per element, 0-4 bits");
-  EXPECT_EQ(w->encoding.elements,
-            (std::vector<ElementBits>{
-                {1, 2, true}, {3, 3, true}, {0, 0, true}, {0, 4, true}, {1, 2, true}, {4, 2, true}}));
+  EXPECT_EQ(
+      w->encoding.elements,
+      (std::vector<ElementBits>{
+          {1, 2, true}, {3, 3, true}, {0, 0, true}, {0, 4, true}, {1, 2, true}, {4, 2, true}}));
   EXPECT_EQ(w->words, (std::vector<Word>{2, 64 - 32, 0, 7, 64 - 2, 16}));
 
   // Elements without a sign among others.
@@ -346,9 +346,9 @@ TEST(Onnx, qonnx_widths_per_channel) {
 
 TEST(Onnx, qonnx_formats_of_elements_that_are_refused) {
   const auto quant = [](double step, std::vector<double> bits, Shape shape) {
-    return error_of(quantized_elements(
-        initializer("s", kFloat, {2, 3}, {step, 1, 0.5, 0.125, 0.25, 2}),
-        initializer("b", kFloat, std::move(shape), std::move(bits))));
+    return error_of(
+        quantized_elements(initializer("s", kFloat, {2, 3}, {step, 1, 0.5, 0.125, 0.25, 2}),
+                           initializer("b", kFloat, std::move(shape), std::move(bits))));
   };
   const std::string where = "[onnx] made.onnx: node \"q\" (Quant): ";
   EXPECT_EQ(quant(0.3, {4}, {}), where +
@@ -361,13 +361,13 @@ TEST(Onnx, qonnx_formats_of_elements_that_are_refused) {
             where +
                 "its elements' formats span 37 bits from the finest step to the highest bit; words "
                 "have up to 32");
-  EXPECT_EQ(error_of(model_of({1, 2},
-                              {initializer("s", kFloat, {}, {1}), initializer("z", kFloat, {}, {0}),
-                               initializer("b", kFloat, {2}, {3, 4})},
-                              {node("Quant", {"x", "s", "z", "b"}, "y", {},
-                                    "qonnx.custom_op.general")})),
-            "[onnx] made.onnx: node \"y\" (Quant): formats of elements are for constants; other "
-            "values have one bitwidth");
+  EXPECT_EQ(
+      error_of(model_of({1, 2},
+                        {initializer("s", kFloat, {}, {1}), initializer("z", kFloat, {}, {0}),
+                         initializer("b", kFloat, {2}, {3, 4})},
+                        {node("Quant", {"x", "s", "z", "b"}, "y", {}, "qonnx.custom_op.general")})),
+      "[onnx] made.onnx: node \"y\" (Quant): formats of elements are for constants; other "
+      "values have one bitwidth");
 }
 
 TEST(Onnx, qonnx_weights_are_rounded_once) {

@@ -62,8 +62,8 @@ TEST(Encoding, ElementsStoreAPartOfTheWord) {
     const int lowest = *rc::gen::inRange(0, room - count + 1);
     Encoding encoding;
     encoding.format = integer_format(width, word_signed);
-    encoding.elements = {{static_cast<std::uint8_t>(lowest), static_cast<std::uint8_t>(count),
-                          own_signed}};
+    encoding.elements = {
+        {static_cast<std::uint8_t>(lowest), static_cast<std::uint8_t>(count), own_signed}};
     const NumberFormat own = integer_format(count, own_signed);
     const double step = std::ldexp(1.0, lowest);
     const auto code = *rc::gen::inRange<std::uint64_t>(0, std::uint64_t{1} << count);

@@ -133,8 +133,8 @@ class Grouper {
     for (int t = 0; t < static_cast<int>(record_.targets.size()); ++t) {
       if (place >= 0 && place != place_[t]) continue;
       for (const FaultTarget::Width& own : record_.targets[t].widths()) {
-        const bool inside = from_msb < 0 || std::ranges::binary_search(
-                                                *own.bits, own.width - 1 - from_msb);
+        const bool inside =
+            from_msb < 0 || std::ranges::binary_search(*own.bits, own.width - 1 - from_msb);
         if (inside) count += own.elements * (from_msb < 0 ? own.bits->size() : 1);
       }
     }
