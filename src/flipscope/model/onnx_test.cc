@@ -356,7 +356,7 @@ TEST(Onnx, qonnx_formats_of_elements_that_are_refused) {
                                      "two times the smallest, and their zero points 0");
   EXPECT_EQ(quant(1, {4, 33, 1}, {3}),
             where + "bitwidths of elements must be integers from 0 to 32, they hold 33");
-  EXPECT_EQ(quant(1, {4, 3}, {2}), where + "bitwidth [2] does not fit [2, 3]");
+  EXPECT_EQ(quant(1, {4, 3}, {2}), where + "bitwidth [2] does not fit [2,3]");
   EXPECT_EQ(quant(0x1p30, {4, 3, 2}, {3}),
             where +
                 "its elements' formats span 37 bits from the finest step to the highest bit; words "
