@@ -35,7 +35,7 @@ std::vector<double> by_element(OnnxCall& call, std::size_t input, const char* wh
   return result;
 }
 
-std::vector<int> axes_of(const Symbol& x, const Symbol& parameter) {
+std::vector<int> varying_axes(const Symbol& x, const Symbol& parameter) {
   std::vector<int> axes;
   const std::size_t missing = x.shape.size() - std::min(x.shape.size(), parameter.shape.size());
   for (std::size_t k = 0; k < parameter.shape.size(); ++k) {
@@ -46,8 +46,8 @@ std::vector<int> axes_of(const Symbol& x, const Symbol& parameter) {
 
 /// The one axis that scale and zero point vary along; −1: none, or several.
 int common_axis(OnnxCall& call) {
-  std::vector<int> axes = axes_of(call.in(0), call.in(kScale));
-  const std::vector<int> more = axes_of(call.in(0), call.in(kZeroPoint));
+  std::vector<int> axes = varying_axes(call.in(0), call.in(kScale));
+  const std::vector<int> more = varying_axes(call.in(0), call.in(kZeroPoint));
   axes.insert(axes.end(), more.begin(), more.end());
   const bool one = !axes.empty() && std::ranges::count(axes, axes[0]) == std::ssize(axes);
   return one ? axes[0] : -1;
@@ -60,7 +60,7 @@ bool has_element_formats(OnnxCall& call) {
   if (widths.empty()) OnnxCall::refuse("bitwidth is empty");
   const bool alike =
       std::ranges::adjacent_find(widths, std::ranges::not_equal_to()) == widths.end();
-  return call.has(kSigns) || !alike || axes_of(call.in(0), call.in(kScale)).size() > 1;
+  return call.has(kSigns) || !alike || varying_axes(call.in(0), call.in(kScale)).size() > 1;
 }
 
 Symbol quantize_by_element(OnnxCall& call, const NumberFormat& format) {
