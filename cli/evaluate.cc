@@ -64,7 +64,7 @@ std::map<Key, Share> shares(const Oracle& oracle, F key_of) {
 
 std::map<int, Share> shares_by_position(const Oracle& oracle) {
   return shares<int>(oracle, [](const FaultTarget& target, const FaultSite& site) {
-    return target.encoding.format.bits - 1 - site.bit;
+    return target.from_msb(site.index, site.bit);
   });
 }
 

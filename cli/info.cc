@@ -34,6 +34,12 @@ std::string shape_of(const Graph& graph, const Input& input) {
              : "constant";
 }
 
+std::int64_t stored_bits(const StoredTensor& stored) {
+  std::int64_t bits = 0;
+  for (std::int64_t i = 0; i < std::ssize(stored.words); ++i) bits += stored.encoding.width(i);
+  return bits;
+}
+
 LayerRow layer_row(const Graph& graph, const Node& node) {
   LayerRow row;
   row.node = &node;
@@ -48,7 +54,7 @@ LayerRow layer_row(const Graph& graph, const Node& node) {
     if (row.format.empty() || stored.part == Part::weights) row.format = to_string(stored.encoding);
     row.stored.push_back(id);
     row.parameters += element_count(stored.shape);
-    row.bits += element_count(stored.shape) * stored.encoding.format.bits;
+    row.bits += stored_bits(stored);
   }
   return row;
 }

@@ -57,6 +57,7 @@ class Network {
       row["shape"] = nb::tuple(nb::cast(stored.shape));
       row["format"] = to_string(stored.encoding);
       row["bits"] = stored.encoding.format.bits;
+      if (!stored.encoding.elements.empty()) row["widths"] = widths_of(stored);
       list.append(row);
     }
     return list;
@@ -112,6 +113,12 @@ class Network {
   }
 
  private:
+  static nb::ndarray<nb::numpy, std::int32_t> widths_of(const StoredTensor& stored) {
+    std::vector<std::int32_t> widths;
+    for (const ElementBits& element : stored.encoding.elements) widths.push_back(element.count);
+    return array_of(std::move(widths), stored.shape);
+  }
+
   static std::vector<float> outputs_of(const Graph& graph, const Samples& samples, int threads) {
     return cli::golden_outputs(Program(graph), samples, threads,
                                [](std::uint64_t, std::uint64_t, double) {});
@@ -133,12 +140,16 @@ class Network {
     if (index < 0 || index >= elements) {
       fail("fault", "'{}' has elements 0 to {}, not {}", tensor, elements - 1, index);
     }
-    const int bits = stored.encoding.format.bits;
+    const int bits = stored.encoding.width(index);
     if (bit < 0 || bit >= bits) {
+      if (!stored.encoding.elements.empty()) {
+        fail("fault", "element {} of '{}' stores {} bits; it has no bit {}", index, tensor, bits,
+             bit);
+      }
       fail("fault", "'{}' has bits 0 to {}, not {}", tensor, bits - 1, bit);
     }
     Word& word = stored.words[static_cast<std::size_t>(index)];
-    word = flip(word, bit);
+    word ^= stored.encoding.mask(index, bit);
   }
 
   Graph graph_;

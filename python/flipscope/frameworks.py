@@ -7,6 +7,7 @@ from typing import Any
 
 from flipscope import session
 from flipscope._core import Error
+from flipscope.hgq_formats import layers_of
 from flipscope.model import Model
 
 
@@ -19,17 +20,28 @@ def from_onnx(model: Any) -> Model:
 
 
 def from_keras(model: Any) -> Model:
-    """Of a Keras (2 or 3) or QKeras model, through its configuration (JSON) and its weights (HDF5)."""
-    for layer in getattr(model, "layers", ()):
-        if type(layer).__module__.split(".")[0] == "hgq":
-            raise Error(f"[keras] layer '{layer.name}' is HGQ2's; convert the model by hls4ml, and give that to "
-                        "from_hls4ml")
+    """Of a Keras (2 or 3) or QKeras model, through its configuration (JSON) and its weights (HDF5). An HGQ2 model goes
+    through hls4ml, which must be installed, as from_hls4ml(…, keras=model) takes it; call hgq.utils.trace_minmax
+    before."""
+    if hasattr(model, "layers") and layers_of(model):
+        return _from_hgq(model)
     path = session.new_path("model.h5")
     try:
         model.save(path, include_optimizer=False)
     except TypeError:  # Keras 3 has no such option.
         model.save(path)
     return Model(path, live=model)
+
+
+def _from_hgq(model: Any) -> Model:
+    try:
+        from hls4ml.converters import convert_from_keras_model
+    except ImportError:
+        raise Error("[keras] HGQ2's layers are read through hls4ml, which is not installed; pip install hls4ml") from None
+    settings = {"Model": {"Precision": "ap_fixed<16,6>", "ReuseFactor": 1}}  # HGQ2's own precisions replace it.
+    converted = convert_from_keras_model(model, output_dir=os.path.dirname(session.new_path("hls4ml")),
+                                         backend="Vivado", io_type="io_parallel", hls_config=settings)
+    return from_hls4ml(converted, keras=model)
 
 
 def from_torch(module: Any, example: Any, **options: Any) -> Model:
@@ -70,9 +82,10 @@ def from_brevitas(module: Any, example: Any) -> Model:
     return from_onnx(data)
 
 
-def from_hls4ml(model: Any) -> Model:
+def from_hls4ml(model: Any, keras: Any = None) -> Model:
     """Of an hls4ml ModelGraph, or the `.fml` file of one: weights, results and accumulators in the precisions that
-    hls4ml gave them, weights in hls4ml's order. Where a layer or a precision does not map, Error names it;
+    hls4ml gave them, weights in hls4ml's order. `keras` is the HGQ2 model that it was converted from: weights then have
+    the formats that HGQ2 trained, one for each element, and sums are whole, as HGQ2 means them. Where a layer or a precision does not map, Error names it;
     docs/python.md has the limits. Needs the package onnx; a file needs hls4ml."""
     from flipscope.hls4ml_graph import to_qonnx
 
@@ -86,4 +99,4 @@ def from_hls4ml(model: Any) -> Model:
         model = deserialize_model(os.fspath(model), output_dir=os.path.dirname(session.new_path("hls4ml")))
     if not hasattr(model, "get_layers"):
         raise Error(f"[hls4ml] a {type(model).__name__} is no hls4ml model; give a ModelGraph or a .fml file")
-    return from_onnx(to_qonnx(model))
+    return from_onnx(to_qonnx(model, layers_of(keras) if keras is not None else {}))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from flipscope._core import Error
+from flipscope.hgq_formats import ElementFormats, formats_of
 
 #: ap_fixed's rounding as QONNX calls it, and what is added before, in steps.
 ROUNDING = {"TRN": ("FLOOR", 0.0), "TRN_ZERO": ("DOWN", 0.0), "RND": ("FLOOR", 0.5), "RND_ZERO": ("HALF_DOWN", 0.0),
@@ -42,9 +43,10 @@ def _mode(precision: Any, name: str, otherwise: str) -> str:
 
 
 class Graph:
-    """Nodes in the making. A tensor has the name that hls4ml gives it."""
+    """Nodes in the making. A tensor has the name that hls4ml gives it. `trained`: HGQ2's layers by name, whose arithmetic
+    it then is."""
 
-    def __init__(self) -> None:
+    def __init__(self, trained: dict[str, Any]) -> None:
         import onnx
         from onnx import helper, numpy_helper
 
@@ -52,6 +54,7 @@ class Graph:
         self.nodes: list = []
         self.constants: dict[str, Any] = {}
         self.grids: dict[str, int] = {}  #: fractional bits of each value
+        self.trained = trained
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         domain = "qonnx.custom_op.general" if kind == "Quant" else ""
@@ -83,9 +86,27 @@ class Graph:
         self.grids[output] = form.fraction
         return output
 
+    def by_element(self, x: str, formats: ElementFormats, output: str) -> str:
+        """A constant in formats of its elements. Where some have a sign and some have not, a fifth input says which."""
+        inputs = [x] + [self.constant(f"{output}.{name}", values)
+                        for name, values in (("step", 2.0 ** -formats.fractions.astype("float64")), ("zero", 0.0),
+                                             ("width", formats.widths))]
+        mixed = formats.signs.min() != formats.signs.max()
+        if mixed:
+            inputs.append(self.constant(f"{output}.signs", formats.signs))
+        self.grids[output] = int(formats.fractions.max())
+        return self.node("Quant", inputs, output, signed=int(formats.signs.max()), narrow=0, rounding_mode="ROUND")
+
     def weights(self, layer: Any, which: str) -> str:
-        """A parameter in the order in which hls4ml keeps it, quantized to its own precision."""
+        """A parameter in the order in which hls4ml keeps it, quantized to its own precision, or to HGQ2's formats of its
+        elements."""
         variable = layer.weights[which]
+        if layer.name in self.trained:
+            formats = formats_of(self.trained[layer.name], which, variable.data,
+                                 bool(layer.get_attr("_weights_transposed", False)))
+            if formats is not None:
+                stored = self.constant(f"{layer.name}.{which}", variable.data)
+                return self.by_element(stored, formats, f"{layer.name}.{which}.words")
         form = Fixed(layer.name, variable.type.precision)
         if form.width > 32:
             raise Error(f"[hls4ml] layer '{layer.name}': its {which} has {form}; words have up to 32 bits here")
@@ -103,10 +124,10 @@ class Graph:
         return self.helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
 
 
-def to_qonnx(model: Any) -> bytes:
-    """The QONNX file of an hls4ml ModelGraph."""
+def to_qonnx(model: Any, trained: dict[str, Any]) -> bytes:
+    """The QONNX file of an hls4ml ModelGraph, with the formats of these HGQ2 layers' weights."""
     try:
-        graph = Graph()
+        graph = Graph(trained)
     except ImportError:
         raise Error("[hls4ml] the package onnx is not installed; pip install onnx") from None
     from flipscope import hls4ml_layers

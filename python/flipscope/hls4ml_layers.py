@@ -20,8 +20,18 @@ def add(graph: Graph, layer: Any) -> None:
     raw = KINDS[kind](graph, layer)
     if raw not in graph.grids and raw != ENTRY:
         graph.grids[raw] = max(graph.grids[name] for name in layer.inputs)
+    if graph.trained and not _is_quantizer(layer):
+        graph.grids[layer.outputs[0]] = graph.grids[raw]
+        graph.node("Identity", [raw], layer.outputs[0])
+        return
     result = Fixed(layer.name, layer.get_output_variable().type.precision)
     graph.quantized(raw, result, layer.outputs[0])
+
+
+def _is_quantizer(layer: Any) -> bool:
+    """Where HGQ2 quantizes: other results are as precise as hls4ml finds that they must be."""
+    kinds = ("Input", "InputLayer", "FixedPointQuantizer")
+    return layer.class_name in kinds or bool(layer.get_attr("_result_t_propagated", False))
 
 
 def entry(graph: Graph, layer: Any) -> str:
@@ -37,7 +47,10 @@ def _refuse(layer: Any, what: str) -> Error:
 
 
 def _accumulated(graph: Graph, layer: Any, sums: str, terms: list[tuple[str, int]]) -> str:
-    """Sums in accum_t. `terms`: what is added up, with its fractional bits."""
+    """Sums in accum_t; whole where the formats are HGQ2's. `terms`: what is added up, with its fractional bits."""
+    if graph.trained:
+        graph.grids[sums] = max(fraction for _, fraction in terms)
+        return sums
     form = Fixed(layer.name, layer.get_attr("accum_t").precision)
     for what, fraction in terms:
         if fraction > form.fraction:

@@ -28,14 +28,17 @@ def masks(model: Model, bits: Any, strategy: str | None = None) -> dict[str, num
         raise Error(f"[masks] hls4ml's order is known for Keras models; {model.path} is none")
     if isinstance(bits, Mapping) or hasattr(bits, "columns"):
         bits = zip(bits["tensor"], bits["index"], bits["bit"])
-    shapes = {tensor["name"]: (tensor["shape"], tensor["bits"]) for tensor in model.tensors}
+    tensors = {tensor["name"]: tensor for tensor in model.tensors}
     words: dict[str, numpy.ndarray] = {}
     for tensor, index, bit in bits:
-        if tensor not in shapes:
+        if tensor not in tensors:
             raise Error(f"[masks] {model.path} stores no tensor '{tensor}'")
-        shape, width = shapes[tensor]
-        mask = words.setdefault(tensor, numpy.zeros(shape, numpy.uint32)).reshape(-1)
-        if not (0 <= index < mask.size and 0 <= bit < width):
+        stored = tensors[tensor]
+        mask = words.setdefault(tensor, numpy.zeros(stored["shape"], numpy.uint32)).reshape(-1)
+        inside = 0 <= index < mask.size
+        widths = stored.get("widths")
+        width = stored["bits"] if widths is None or not inside else widths.reshape(-1)[index]
+        if not (inside and 0 <= bit < width):
             raise Error(f"[masks] '{tensor}' has no bit {bit} of element {index}")
         mask[index] |= numpy.uint32(1 << int(bit))
     if strategy == "resource":

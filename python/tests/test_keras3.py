@@ -93,6 +93,101 @@ class Hgq2(unittest.TestCase):
             if variable.path.split("/")[-1] == "f" and variable.ndim > 0:
                 variable.assign(np.asarray(variable) + rng.integers(-3, 2, variable.shape))
 
+    def network(self, layers, shape):
+        """With random widths per element, some of them 0, and samples that its ranges were traced with."""
+        import keras
+        from hgq.config import QuantizerConfigScope
+        from hgq.utils import trace_minmax
+
+        keras.utils.set_random_seed(3)
+        with QuantizerConfigScope(place="all", default_q_type="kbi"), \
+                QuantizerConfigScope(place="datalane", overflow_mode="WRAP"):
+            live = keras.Sequential([keras.Input(shape), *layers()])
+        x = np.random.default_rng(0).normal(size=(60, *shape)).astype(np.float32)
+        live(x)
+        rng = np.random.default_rng(6)
+        for layer in live.layers:
+            for name in ("kq", "bq"):
+                if hasattr(layer, name):
+                    bits = getattr(layer, name).quantizer._b
+                    bits.assign(np.clip(np.asarray(bits) + rng.integers(-9, 2, bits.shape), 0, 12))
+            if getattr(layer, "bias", None) is not None:
+                layer.bias.assign(rng.normal(size=layer.bias.shape))
+        trace_minmax(live, x)
+        return live, x
+
+    def test_formats_of_elements(self):
+        import keras
+        from hgq.layers import QConv2D, QDense
+
+        for layers, shape in ((lambda: [QDense(8, activation="relu"), QDense(5)], (10,)),
+                              (lambda: [QConv2D(3, 3, activation="relu"), keras.layers.Flatten(), QDense(4)], (6, 6, 2))):
+            live, x = self.network(layers, shape)
+            model = flipscope.from_keras(live)
+            np.testing.assert_array_equal(model(x), np.asarray(live(x)).reshape(60, -1))
+            tensors = {tensor["name"]: tensor for tensor in model.tensors}
+            stored_bits = 0
+            for layer in live.layers:
+                for which, name in (("weight", "kq"), ("bias", "bq")):
+                    if not hasattr(layer, name):
+                        continue
+                    stored = tensors[f"{layer.name}.{which}"]
+                    quantizer = getattr(layer, name).quantizer
+                    values = np.asarray(layer.qkernel if which == "weight" else layer.qbias)
+                    np.testing.assert_array_equal(model.values(stored["name"]), values)
+                    k, i, f = (np.broadcast_to(np.asarray(part), values.shape) for part in quantizer.kif)
+                    bits = np.where((i + f > 0) | (values != 0), k + np.maximum(i + f, 0), 0)
+                    np.testing.assert_array_equal(stored["widths"], bits)
+                    self.assertEqual(bits.min(), 0)
+                    stored_bits += int(bits.sum()) if which == "weight" else 0
+                    for index in np.flatnonzero(bits)[:40]:  # The sign moves it by 2^i.
+                        top = int(bits.flat[index]) - 1
+                        faulty = model.values(stored["name"], (stored["name"], int(index), top))
+                        moved = (faulty - values).flat[index]
+                        self.assertEqual(abs(moved), 2.0 ** i.flat[index] if k.flat[index] else 2.0 ** (i.flat[index] - 1))
+                    with self.assertRaisesRegex(flipscope.Error, "stores 0 bits"):
+                        model(x, (stored["name"], int(np.flatnonzero(bits == 0)[0]), 0))
+            self.assertEqual(flipscope.info(model)["parts"]["weights"]["bits"], stored_bits)
+
+    def test_faults_are_those_of_hgq2(self):
+        """A weight that is replaced by the number that its struck word stands for: HGQ2's own outputs."""
+        from hgq.layers import QDense
+
+        live, x = self.network(lambda: [QDense(7)], (6,))
+        model = flipscope.from_keras(live)
+        layer, golden = live.layers[-1], np.asarray(live.layers[-1].qkernel)
+        stored = f"{layer.name}.weight"
+        widths = next(tensor["widths"] for tensor in model.tensors if tensor["name"] == stored)
+        latent, same, different = np.asarray(layer.kernel), 0, 0
+        for index in range(golden.size):
+            for bit in range(widths.flat[index]):
+                fault = (stored, index, bit)
+                struck = model.values(stored, fault)
+                self.assertEqual((struck != golden).sum(), 1)
+                layer.kernel.assign(np.where(struck != golden, struck, latent))
+                if not np.array_equal(np.asarray(layer.qkernel), struck):
+                    continue  # HGQ2's symmetric saturation has no lowest code.
+                expected = np.asarray(live(x))
+                np.testing.assert_array_equal(model(x, fault), expected, str(fault))
+                different += int((expected != model(x)).any())
+                same += 1
+        self.assertGreater(same, 60)
+        self.assertGreater(different, 40)
+
+    def test_a_campaign_strikes_what_is_stored(self):
+        from hgq.layers import QDense
+
+        live, x = self.network(lambda: [QDense(6, activation="relu"), QDense(4)], (8,))
+        model = flipscope.from_keras(live)
+        with tempfile.TemporaryDirectory() as folder:
+            store = flipscope.inject(model, x, store=folder + "/run.db", verify=200)
+            rows = store.rows()
+            widths = {tensor["name"]: tensor.get("widths") for tensor in model.tensors}
+            own = np.array([widths[t].flat[i] for t, i in zip(rows["tensor"], rows["index"])])
+            np.testing.assert_array_equal(np.asarray(rows["bit"]) + np.asarray(rows["from_msb"]) + 1, own)
+            expected = sum(int(w.sum()) for name, w in widths.items() if name.endswith(".weight"))
+            self.assertEqual(len(own), expected)
+
     def test_the_bits_of_hgq2_and_of_the_c_simulation(self):
         import keras
         from hgq.config import QuantizerConfigScope
@@ -111,8 +206,7 @@ class Hgq2(unittest.TestCase):
                 hls = self.converted(live, x, folder)
                 model = flipscope.from_hls4ml(hls)
                 ours = model(x)
-                with self.assertRaisesRegex(flipscope.Error, "HGQ2"):
-                    flipscope.from_keras(live)
+                np.testing.assert_array_equal(flipscope.from_keras(live)(x), ours, name)
                 hls.compile()
                 np.testing.assert_array_equal(ours, hls.predict(x).reshape(100, -1), name)
                 np.testing.assert_array_equal(ours, np.asarray(live(x)).reshape(100, -1), name)

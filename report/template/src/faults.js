@@ -1,5 +1,7 @@
 // The faults of a campaign: typed columns out of a packed script element, and what is derived from them.
 
+import { widthOf } from "./format.js";
+
 const TYPES = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, f32: Float32Array, f64: Float64Array };
 
 async function inflate(base64) {
@@ -72,7 +74,7 @@ export class Faults {
 
   targetOf(row) { return this.campaign.targets[this.target[row]]; }
 
-  fromMsb(row) { return this.targetOf(row).width - 1 - this.bit[row]; }
+  fromMsb(row) { return widthOf(this.targetOf(row), this.index[row]) - 1 - this.bit[row]; }
 
   /** The row of a word of a target and a bit; −1 where it was not struck. */
   find(target, index, bit) {

@@ -45,6 +45,9 @@ export function shortened(name, length) {
   return `${name.slice(0, head)}…${name.slice(name.length - (length - 1 - head))}`;
 }
 
+/** Bits that an element stores: formats may be those of elements. */
+export const widthOf = (target, index) => target.widths?.[index] ?? target.width;
+
 /** "(3, 0, 2, 1)": the element's place in its tensor. */
 export function coordinates(shape, index) {
   const place = [];

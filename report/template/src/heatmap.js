@@ -1,7 +1,7 @@
 // Every struck word × bit on a canvas: columns are words in the model's order, rows bits from the most
 // significant. Where words are narrower than a pixel, a pixel shows the worst of them.
 import { announce, csv, download, h } from "./dom.js";
-import { coordinates, grouped, harm, number, shortened } from "./format.js";
+import { coordinates, grouped, harm, number, shortened, widthOf } from "./format.js";
 import { Ramp } from "./ramp.js";
 import { term } from "./terms.js";
 
@@ -176,9 +176,9 @@ export class HeatMap {
   describe(word, bit) {
     const { faults, campaign } = this;
     const target = campaign.targets[faults.words.target[word]], index = faults.words.index[word];
-    const where = `${target.tensor} ${coordinates(target.shape, index)}, index ${index}, bit ${bit}${bit === target.width - 1 ? " (MSB)" : ""}`;
+    const where = `${target.tensor} ${coordinates(target.shape, index)}, index ${index}, bit ${bit}${bit === widthOf(target, index) - 1 ? " (MSB)" : ""}`;
     const row = faults.cell[word * faults.width + bit];
-    if (row < 0) return `${where}: not run.`;
+    if (row < 0) return `${where}: ${bit < widthOf(target, index) ? "not run" : "not stored"}.`;
     const value = `${number(faults.golden[row], 6)} → ${number(faults.faulty[row], 6)}`;
     const { samples } = campaign;
     const critical = campaign.by_decision ? `critical on ${grouped(faults.critical[row])}` : "";
@@ -193,7 +193,7 @@ export class HeatMap {
     const numbers = (rest.match(/\d+/g) ?? []).map(Number);
     if (!segment) return this.say(`No layer is called “${name}”.`);
     if (!numbers.length) { this.show(segment.from, segment.to); return this.say(`${this.campaign.targets[segment.target].layer}: ${grouped(segment.to - segment.from)} words.`); }
-    const bit = numbers[1] ?? this.campaign.targets[segment.target].width - 1;
+    const bit = numbers[1] ?? widthOf(this.campaign.targets[segment.target], numbers[0]) - 1;
     for (let w = segment.from; w < segment.to; ++w) {
       if (this.faults.words.index[w] !== numbers[0]) continue;
       const span = Math.min(this.count, Math.max(40, this.canvas.clientWidth / 12));

@@ -5,14 +5,14 @@ namespace {
 
 constexpr int kShift = 1024;  // Doubles have binades −1023 … 1023.
 
-void each_set(const std::vector<int>& bits, int flips, std::size_t from, Word mask,
+void each_set(const std::vector<Word>& bits, int flips, std::size_t from, Word mask,
               std::vector<Word>& masks) {
   if (flips == 0) {
     masks.push_back(mask);
     return;
   }
   for (std::size_t i = from; i < bits.size(); ++i) {
-    each_set(bits, flips - 1, i + 1, flip(mask, bits[i]), masks);
+    each_set(bits, flips - 1, i + 1, mask ^ bits[i], masks);
   }
 }
 
@@ -35,7 +35,7 @@ ErrorMap& ErrorMap::operator+=(const ErrorMap& more) {
   return *this;
 }
 
-std::vector<Word> flip_masks(const std::vector<int>& bits, int flips) {
+std::vector<Word> flip_masks(const std::vector<Word>& bits, int flips) {
   std::vector<Word> masks;
   each_set(bits, flips, 0, 0, masks);
   return masks;

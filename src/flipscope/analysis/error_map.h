@@ -64,8 +64,9 @@ struct ErrorMap {
   bool operator==(const ErrorMap&) const = default;
 };
 
-/// What is flipped in a word: `flips` distinct bits among those allowed, every such set once.
-std::vector<Word> flip_masks(const std::vector<int>& bits, int flips);
+/// What is flipped in a word: `flips` distinct bits among those allowed (the mask of each), every
+/// such set once.
+std::vector<Word> flip_masks(const std::vector<Word>& bits, int flips);
 
 /// What flips change one factor of a product by.
 struct Changes {

@@ -13,8 +13,8 @@ namespace {
 
 TEST(ErrorMap, CountsEveryProductOnce) {
   Random random(1);
-  std::vector<int> bits(32);
-  std::iota(bits.begin(), bits.end(), 0);
+  std::vector<Word> bits;
+  for (int bit = 0; bit < 32; ++bit) bits.push_back(Word{1} << bit);
   ProductCounter counter;
   for (int flips = 1; flips <= 2; ++flips) {
     const std::vector<Word> masks = flip_masks(bits, flips);

@@ -17,7 +17,7 @@ namespace {
 
 int from_msb(const Oracle& oracle, std::uint64_t bit) {
   const FaultSite site = oracle.site(bit);
-  return oracle.space.targets()[site.target].encoding.format.bits - 1 - site.bit;
+  return oracle.space.targets()[site.target].from_msb(site.index, site.bit);
 }
 
 /// ρ of an order (first is best) and magnitudes.

@@ -48,9 +48,15 @@ bool matches(const std::string& name, const std::vector<std::string>& globs) {
          });
 }
 
-std::vector<int> all_bits(const NumberFormat& format) {
-  std::vector<int> bits(format.bits);
-  std::iota(bits.begin(), bits.end(), 0);
+/// Bits that the elements of a constant are stored in.
+std::uint64_t bits_of(const Graph& graph, const Constant& constant) {
+  const Encoding& encoding = graph.stored[constant.stored].encoding;
+  const std::int64_t elements = element_count(constant.shape);
+  if (encoding.elements.empty()) return static_cast<std::uint64_t>(elements * encoding.format.bits);
+  std::uint64_t bits = 0;
+  for (std::int64_t i = 0; i < elements; ++i) {
+    bits += encoding.width(constant.source.empty() ? i : constant.source[i]);
+  }
   return bits;
 }
 
@@ -178,8 +184,7 @@ std::vector<AnalysedLayer> analysed_layers(const Graph& graph, FaultKind kind,
     const Value& read = graph.values[data_value(node)];
     const auto word_bits = static_cast<std::uint64_t>(read.encoding.format.bits);
     if (kind == FaultKind::filters) {
-      layer.faults = static_cast<std::uint64_t>(layer.weights) *
-                     graph.stored[constant.stored].encoding.format.bits;
+      layer.faults = bits_of(graph, constant);
     } else if (kind == FaultKind::stored) {
       layer.faults = static_cast<std::uint64_t>(element_count(read.shape)) * word_bits;
     } else {
@@ -274,7 +279,7 @@ TargetMaps::TargetMaps(const Program& program, const AnalysedLayer& layer,
   const Node& node = graph.nodes[layer.node];
   source_ = data_value(node);
   if (layer.kind != FaultKind::filters) {
-    masks_ = flip_masks(all_bits(graph.values[source_].encoding.format), options.flips);
+    masks_ = flip_masks(graph.values[source_].encoding.masks(0), options.flips);
     if (layer.kind == FaultKind::operands) {
       terms_ = terms_of(graph, layer.node, place.element);
       rescale_ = rescale_of(node, place.channel);
@@ -282,11 +287,13 @@ TargetMaps::TargetMaps(const Program& program, const AnalysedLayer& layer,
     return;
   }
   const StoredTensor& stored = graph.stored[graph.constants[weight_constant(node)].stored];
-  const std::vector<Word> masks = flip_masks(all_bits(stored.encoding.format), options.flips);
+  const bool alike = stored.encoding.elements.empty();
+  std::vector<Word> masks = flip_masks(stored.encoding.masks(0), options.flips);
   weights_ = filter_weights(graph, layer, place.channel);
   std::vector<double> changes;
   for (const FilterWeight& weight : weights_) {
     changes.clear();
+    if (!alike) masks = flip_masks(stored.encoding.masks(weight.word), options.flips);
     for (const Word mask : masks) {
       changes.push_back(weight_change(graph, layer, place.channel, weight, mask));
     }

@@ -13,18 +13,19 @@ std::vector<double> heights_above_inflection(const Graph& graph, const FaultSpac
     const FaultSite site = space.site(first);
     const FaultTarget& target = space.targets()[site.target];
     const Word word = graph.stored[target.id].words[site.index];
-    const auto lists = search_lists(target.bits.size(), SearchKind::separate, [&](int position) {
-      return (word >> target.bits[position] & 1u) != 0;
+    const std::vector<int>& bits = target.bits_of(site.index);
+    const auto lists = search_lists(bits.size(), SearchKind::separate, [&](int position) {
+      return (word & target.encoding.mask(site.index, bits[position])) != 0;
     });
     for (const std::vector<int>& list : lists) {
       const SearchState found = binary_search(std::ssize(list), [&](std::int64_t i) {
         return std::optional(matters(first + list[i]));
       });
       const int lowest =
-          found.front == 0 ? target.encoding.format.bits : target.bits[list[found.front - 1]];
-      for (const int position : list) height[first + position] = target.bits[position] - lowest;
+          found.front == 0 ? target.encoding.width(site.index) : bits[list[found.front - 1]];
+      for (const int position : list) height[first + position] = bits[position] - lowest;
     }
-    first += target.bits.size();
+    first += bits.size();
   }
   return height;
 }

@@ -36,6 +36,24 @@ std::string identifier(const std::string& text, std::set<std::string>& taken) {
   return own;
 }
 
+int widest(const FaultTarget& target) {
+  return target.widths().back().width;
+}
+
+/// "8 bits", "0 to 8 bits".
+std::string bits_text(const FaultTarget& target) {
+  const auto widths = target.widths();
+  const std::string most = fmt::format("{} bits", widths.back().width);
+  return widths.size() == 1 ? most : fmt::format("{} to {}", widths.front().width, most);
+}
+
+/// Where words have widths of their own: the width of each.
+std::vector<int> own_widths(const FaultTarget& target) {
+  std::vector<int> widths;
+  for (const ElementBits& element : target.encoding.elements) widths.push_back(element.count);
+  return widths;
+}
+
 constexpr std::size_t kPerLine = 8;
 
 /// Between commas, kPerLine a line.
@@ -57,18 +75,21 @@ std::string joined(std::vector<std::string> bits) {
 }
 
 std::string tmrg_module(const std::string& name, const FaultTarget& target, const Masks& masks) {
-  const int width = target.encoding.format.bits;
   std::vector<std::string> words, kept, other;
   for (std::size_t i = 0; i < masks.size(); ++i) {
-    for (int bit = 0; bit < width; ++bit) {
+    for (int bit = 0; bit < target.encoding.width(static_cast<std::int64_t>(i)); ++bit) {
       std::vector<std::string>& held = masks[i] >> bit & 1 ? kept : other;
       words.push_back(fmt::format("{}[{}]", &held == &kept ? "keptVoted" : "other", held.size()));
       held.push_back(fmt::format("in[{}]", words.size() - 1));
     }
   }
   const auto range = [](std::size_t bits) { return fmt::format("[{}:0]", bits - 1); };
+  const int width = widest(target);
+  const std::string place = target.encoding.elements.empty()
+                                ? fmt::format("word i in [{}*i +: {}]", width, width)
+                                : "each right above the one before";
   std::string text = fmt::format(
-      "\n// {}: {} words of {} bits, word i in [{}*i +: {}]; {} of {} bits are triplicated.\n"
+      "\n// {}: {} words of {}, {}; {} of {} bits are triplicated.\n"
       "module {} (clk, load, in, words);\n"
       "  // tmrg default do_not_triplicate\n"
       "  // tmrg triplicate kept keptVoted keptNext\n"
@@ -76,7 +97,7 @@ std::string tmrg_module(const std::string& name, const FaultTarget& target, cons
       "  reg {} kept;\n  wire {} keptVoted = kept;\n"
       "  wire {} keptNext = load ? {} : keptVoted;\n"
       "  always @(posedge clk) kept <= keptNext;\n",
-      target.tensor, masks.size(), width, width, width, kept.size(), words.size(), name,
+      target.tensor, masks.size(), bits_text(target), place, kept.size(), words.size(), name,
       range(words.size()), range(words.size()), range(kept.size()), range(kept.size()),
       range(kept.size()), joined(kept));
   if (!other.empty()) {
@@ -107,12 +128,14 @@ std::string protection_c_header(const FaultSpace& space, const std::vector<Fault
   for (const auto& [index, masks] : masks_of(space, bits)) {
     const FaultTarget& target = space.targets()[index];
     const std::string name = identifier("protect_" + target.tensor, taken);
-    text +=
-        fmt::format("\n/* {}: {} words of {} bits */\n#define {}_WORDS {}\n#define {}_BITS {}\n",
-                    target.tensor, masks.size(), target.encoding.format.bits, name, masks.size(),
-                    name, target.encoding.format.bits);
+    text += fmt::format("\n/* {}: {} words of {} */\n#define {}_WORDS {}\n#define {}_BITS {}\n",
+                        target.tensor, masks.size(), bits_text(target), name, masks.size(), name,
+                        widest(target));
     text += fmt::format("static const uint32_t {}[{}] = {{{}}};\n", name, masks.size(),
                         list(masks, [](std::uint32_t m) { return fmt::format("0x{:x}u", m); }));
+    if (target.encoding.elements.empty()) continue;
+    text += fmt::format("static const uint8_t {}_width[{}] = {{{}}};\n", name, masks.size(),
+                        list(own_widths(target), [](int width) { return std::to_string(width); }));
   }
   return text + "\n#endif\n";
 }
@@ -124,11 +147,15 @@ std::string protection_systemverilog(const FaultSpace& space, const std::vector<
   std::set<std::string> taken;
   for (const auto& [index, masks] : masks_of(space, bits)) {
     const FaultTarget& target = space.targets()[index];
-    const int width = target.encoding.format.bits;
-    text += fmt::format(
-        "\n  // {}\n  parameter logic [{}:0] {}[{}] = '{{{}}};\n", target.tensor, width - 1,
-        identifier("protect_" + target.tensor, taken), masks.size(),
-        list(masks, [width](std::uint32_t m) { return fmt::format("{}'h{:x}", width, m); }));
+    const int width = widest(target);
+    const std::string name = identifier("protect_" + target.tensor, taken);
+    text += fmt::format("\n  // {}\n  parameter logic [{}:0] {}[{}] = '{{{}}};\n", target.tensor,
+                        width - 1, name, masks.size(), list(masks, [width](std::uint32_t m) {
+                          return fmt::format("{}'h{:x}", width, m);
+                        }));
+    if (target.encoding.elements.empty()) continue;
+    text += fmt::format("  parameter int {}_width[{}] = '{{{}}};\n", name, masks.size(),
+                        list(own_widths(target), [](int own) { return std::to_string(own); }));
   }
   return text + "\nendpackage\n";
 }

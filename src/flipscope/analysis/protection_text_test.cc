@@ -36,6 +36,31 @@ TEST(ProtectionText, MasksHaveABitForEachProtectedOne) {
       << package;
 }
 
+TEST(ProtectionText, WordsOfTheirOwnWidthsStandSideBySide) {
+  FaultTarget target{.layer = "a", .tensor = "a.weight", .elements = 3};
+  target.encoding.format = integer_format(8);
+  target.encoding.elements = {{0, 2, true}, {5, 0, true}, {4, 3, true}};
+  allow_bits(target, {});
+  const FaultSpace space({target});
+  const std::vector<FaultSite> bits{{0, 0, 1}, {0, 2, 0}};
+  const std::string header = protection_c_header(space, bits);
+  EXPECT_NE(header.find("3 words of 0 to 3 bits"), std::string::npos) << header;
+  EXPECT_NE(header.find("protect_a_weight[3] = {\n    0x2u, 0x0u, 0x1u};\n"
+                        "static const uint8_t protect_a_weight_width[3] = {\n    2, 0, 3};"),
+            std::string::npos)
+      << header;
+  const std::string package = protection_systemverilog(space, bits);
+  EXPECT_NE(package.find("parameter logic [2:0] protect_a_weight[3] = '{\n"
+                         "    3'h2, 3'h0, 3'h1};\n"
+                         "  parameter int protect_a_weight_width[3] = '{\n    2, 0, 3};"),
+            std::string::npos)
+      << package;
+  const std::string verilog = protection_tmrg(space, bits);
+  EXPECT_NE(verilog.find("input [4:0] in;"), std::string::npos) << verilog;
+  EXPECT_NE(verilog.find("keptNext = load ? {\n    in[2], in[1]} : keptVoted"), std::string::npos)
+      << verilog;
+}
+
 TEST(ProtectionText, TripledRegistersHoldTheBitsOfThePlan) {
   const std::string verilog = protection_tmrg(two_tensors(), kBits);
   EXPECT_NE(verilog.find("module protected_a_b_weight_2 (clk, load, in, words);\n"

@@ -21,7 +21,7 @@ double nan_first(double score) {
 
 /// Distance from the most significant bit.
 int from_msb(const FaultSpace& space, const FaultSite& site) {
-  return space.targets()[site.target].encoding.format.bits - 1 - site.bit;
+  return space.targets()[site.target].from_msb(site.index, site.bit);
 }
 
 }  // namespace
@@ -33,7 +33,7 @@ Ranking rank_words(const FaultSpace& space, const std::vector<double>& score) {
   for (std::size_t t = 0; t < space.targets().size(); ++t) {
     const FaultTarget& target = space.targets()[t];
     for (std::int64_t i = 0; i < target.elements; ++i) {
-      for (const int bit : target.bits) {
+      for (const int bit : target.bits_of(i)) {
         ranking.push_back({{static_cast<int>(t), i, bit}, nan_first(score[first + i])});
       }
     }

@@ -38,6 +38,15 @@ TEST(Ranking, WordsAlignAtTheMostSignificantBit) {
           {0, 1, 2}, {1, 0, 1}, {0, 0, 2}, {0, 1, 1}, {1, 0, 0}, {0, 0, 1}, {0, 1, 0}, {0, 0, 0}}));
 }
 
+TEST(Ranking, ElementsAlignAtTheirOwnMostSignificantBit) {
+  FaultTarget mixed = target("a", 3, 3);
+  mixed.encoding.elements = {{0, 3, true}, {2, 1, true}, {1, 0, true}};
+  allow_bits(mixed, {});
+  const FaultSpace space({mixed});
+  EXPECT_EQ(sites(rank_words(space, {1, 5, 3})),
+            (std::vector<FaultSite>{{0, 1, 0}, {0, 0, 2}, {0, 0, 1}, {0, 0, 0}}));
+}
+
 TEST(Ranking, TiesKeepTheOrderOfTheSpaceAndNaNGoesFirst) {
   const FaultSpace space({target("a", 2, 2)});
   EXPECT_EQ(sites(rank_words(space, {4, 4})),

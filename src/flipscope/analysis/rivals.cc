@@ -20,12 +20,16 @@ BitDistances mean_distances(const Oracle& oracle) {
   BitDistances distances;
   std::uint64_t first = 0;
   for (const FaultTarget& target : oracle.space.targets()) {
-    const std::size_t width = target.bits.size();
-    std::vector<double>& mean = distances.emplace_back(width, 0.0);
-    for (std::int64_t i = 0; i < target.elements; ++i, first += width) {
-      for (std::size_t b = 0; b < width; ++b) mean[b] += oracle.distance[first + b];
+    std::vector<double>& mean = distances.emplace_back(target.bits.size(), 0.0);
+    for (std::int64_t i = 0; i < target.elements; ++i) {
+      for (const int bit : target.bits_of(i)) {
+        const auto at = std::ranges::lower_bound(target.bits, bit) - target.bits.begin();
+        mean[static_cast<std::size_t>(at)] += oracle.distance[first++];
+      }
     }
-    for (double& m : mean) m /= static_cast<double>(target.elements);
+    for (std::size_t b = 0; b < mean.size(); ++b) {
+      mean[b] /= static_cast<double>(target.size_at(target.bits[b]));
+    }
   }
   return distances;
 }
@@ -53,12 +57,13 @@ Trace replay_binary_search(const Oracle& oracle, SearchKind kind, bool implied) 
     }
   };
   for (const FaultTarget& target : oracle.space.targets()) {
-    for (std::int64_t word = 0; word < target.elements; ++word, first += target.bits.size()) {
-      for (const auto& list : search_lists(target.bits.size(), kind, [&](int position) {
-             return oracle.is_one[first + position] != 0;
-           })) {
+    for (std::int64_t word = 0; word < target.elements; ++word) {
+      const std::size_t bits = target.bits_of(word).size();
+      for (const auto& list : search_lists(
+               bits, kind, [&](int position) { return oracle.is_one[first + position] != 0; })) {
         search(list);
       }
+      first += bits;
     }
   }
   return trace;
@@ -84,7 +89,7 @@ Trace replay_sample(const Oracle& oracle, SamplingMethod method, const Selection
   auto order = draw_strata(oracle.space, strata, options.precision, seed);
   std::ranges::stable_sort(order, {}, [&](std::uint64_t fault) {
     const FaultSite site = oracle.space.site(fault);
-    return oracle.space.targets()[site.target].encoding.format.bits - 1 - site.bit;
+    return oracle.space.targets()[site.target].from_msb(site.index, site.bit);
   });
   return flip_each(std::move(order));
 }

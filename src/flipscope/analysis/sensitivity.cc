@@ -222,8 +222,8 @@ std::vector<double> flip_changes(const Graph& graph, const FaultSpace& space) {
     const FaultSite site = space.site(k);
     const StoredTensor& tensor = graph.stored[space.targets()[site.target].id];
     const Word word = tensor.words[site.index];
-    changes[k] =
-        real_value(tensor, site.index, flip(word, site.bit)) - real_value(tensor, site.index, word);
+    const Word struck = word ^ tensor.encoding.mask(site.index, site.bit);
+    changes[k] = real_value(tensor, site.index, struck) - real_value(tensor, site.index, word);
   }
   return changes;
 }

@@ -7,10 +7,24 @@ namespace {
 
 constexpr double kShare = 0.5;
 
-int word_bits(const Graph& graph, const AnalysedLayer& layer) {
+/// Faults of a layer by bit position.
+std::vector<std::uint64_t> positions_of(const Graph& graph, const AnalysedLayer& layer) {
   const Node& node = graph.nodes[layer.node];
-  if (layer.kind != FaultKind::filters) return graph.values[data_value(node)].encoding.format.bits;
-  return graph.stored[graph.constants[weight_constant(node)].stored].encoding.format.bits;
+  const Encoding* encoding = &graph.values[data_value(node)].encoding;
+  if (layer.kind == FaultKind::filters) {
+    const Constant& constant = graph.constants[weight_constant(node)];
+    encoding = &graph.stored[constant.stored].encoding;
+    if (!encoding->elements.empty()) {
+      std::vector<std::uint64_t> positions(static_cast<std::size_t>(encoding->format.bits), 0);
+      for (std::int64_t i = 0; i < layer.weights; ++i) {
+        const int width = encoding->width(constant.source.empty() ? i : constant.source[i]);
+        for (int bit = 0; bit < width; ++bit) ++positions[bit];
+      }
+      return positions;
+    }
+  }
+  const auto bits = static_cast<std::size_t>(encoding->format.bits);
+  return std::vector<std::uint64_t>(bits, layer.faults / bits);
 }
 
 }  // namespace
@@ -22,10 +36,13 @@ SimulationCounts simulation_counts(const Graph& graph, const std::vector<LayerSa
   for (const LayerSample& sample : layers) {
     if (sample.layer.kind != kind) continue;
     const std::uint64_t faults = sample.layer.faults;
-    const int bits = word_bits(graph, sample.layer);
     counts.exhaustive += faults;
     by_layer += sample_size(faults, kShare, {});
-    by_bit += bits * sample_size(faults / static_cast<std::uint64_t>(bits), kShare, {});
+    double own = 0;
+    for (const std::uint64_t population : positions_of(graph, sample.layer)) {
+      if (population > 0) own += sample_size(population, kShare, {});
+    }
+    by_bit += own;
   }
   counts.by_layer = static_cast<std::uint64_t>(by_layer);
   counts.by_bit = static_cast<std::uint64_t>(by_bit);

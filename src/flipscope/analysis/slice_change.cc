@@ -107,7 +107,8 @@ const SliceChange& WeightUpdate::operator()(std::size_t index, const Block& gold
   const int data = data_operand(node);
   const Constant& weights = graph.constants[node.inputs[1 - data].id];
   const Word before = graph.stored[stored].words[site.index];
-  const Word after = strike(fault.effect, before, site.bit);
+  const Word after =
+      strike(fault.effect, graph.stored[stored].encoding, site.index, before, site.bit);
   // A word stands for one number wherever it is read but for the scale of its channel, which all
   // its readers share.
   const Touches& touches = touches_of(stored, slice);

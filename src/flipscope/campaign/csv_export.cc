@@ -48,7 +48,7 @@ void export_csv(const std::string& path, const std::string& out) {
     if (row.site) {
       const FaultTarget& target = record.targets.at(row.site->target);
       line += fmt::format("{}{},{},{},", name[row.site->target], row.site->index, row.site->bit,
-                          target.encoding.format.bits - 1 - row.site->bit);
+                          target.from_msb(row.site->index, row.site->bit));
     } else {
       line += ",,,,,";
     }

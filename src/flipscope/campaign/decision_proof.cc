@@ -68,7 +68,7 @@ DecisionProof::Change DecisionProof::change_of(const Fault& fault) const {
   Word mask = 0;
   for (const FaultSite& site : fault.sites) {
     if (site.target != first.target || site.index != first.index) return {};
-    mask |= Word{1} << site.bit;
+    mask |= space_->targets()[site.target].encoding.mask(site.index, site.bit);
   }
   const Graph& graph = *program_->graph;
   const Node& node = graph.nodes[layer->node];

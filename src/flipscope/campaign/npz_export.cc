@@ -27,9 +27,9 @@ void export_npz(const std::string& path, const std::string& out) {
     target.push_back(row.site ? row.site->target : -1);
     index.push_back(row.site ? row.site->index : -1);
     bit.push_back(row.site ? row.site->bit : -1);
-    from_msb.push_back(row.site ? record.targets.at(row.site->target).encoding.format.bits - 1 -
-                                      row.site->bit
-                                : -1);
+    from_msb.push_back(
+        row.site ? record.targets.at(row.site->target).from_msb(row.site->index, row.site->bit)
+                 : -1);
     golden.push_back(row.golden.value_or(kNone));
     faulty.push_back(row.faulty.value_or(kNone));
     masked.push_back(record.has_masked ? std::int64_t{row.outcomes.masked} : -1);

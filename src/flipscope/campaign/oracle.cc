@@ -1,6 +1,7 @@
 #include "flipscope/campaign/oracle.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -13,17 +14,24 @@ namespace flipscope {
 namespace {
 
 /// Whether a bit of a stored word was 1 before it was flipped, from the numbers that the word stood
-/// for. `format` is how the store spells the encoding. Setting a bit raises an integer, but the
+/// for. Setting a bit raises an integer, but the
 /// sign bit lowers it; it raises the magnitude of a float or power of two, whose sign bit is 1
 /// below zero.
-bool was_one(const std::string& format, bool is_top, double golden, double faulty) {
+bool was_one(const std::string& format, bool is_sign, double golden, double faulty) {
   const auto is = [&](const char* name) { return format.find(name) != std::string::npos; };
-  const bool is_signed = !is("uint") && !is("ufixed") && !is("upo2") && !is("bipolar");
-  const bool is_sign = is_top && is_signed;
   if (is("float") || is("po2")) {
     return is_sign ? std::signbit(golden) : std::fabs(faulty) < std::fabs(golden);
   }
   return is_sign ? faulty > golden : faulty < golden;
+}
+
+/// Whether a bit is the sign of its element. `format` is how the store spells the encoding.
+bool is_sign_bit(const FaultTarget& target, const std::string& format, const FaultSite& site) {
+  if (target.from_msb(site.index, site.bit) != 0) return false;
+  if (!target.encoding.elements.empty()) return target.encoding.elements[site.index].is_signed;
+  return std::ranges::none_of(
+      std::array{"uint", "ufixed", "upo2", "bipolar"},
+      [&](const char* name) { return format.find(name) != std::string::npos; });
 }
 
 }  // namespace
@@ -66,9 +74,9 @@ Oracle read_oracle(const std::string& path, Sensitive sensitive) {
     if (!is_stored) return;
     const double moved = std::fabs(*row.faulty - *row.golden);
     oracle.distance.push_back(std::isnan(moved) ? std::numeric_limits<double>::infinity() : moved);
-    const int width = record.targets[row.site->target].encoding.format.bits;
-    const bool is_one = was_one(record.formats[row.site->target], row.site->bit == width - 1,
-                                *row.golden, *row.faulty);
+    const std::string& format = record.formats[row.site->target];
+    const bool is_sign = is_sign_bit(record.targets[row.site->target], format, *row.site);
+    const bool is_one = was_one(format, is_sign, *row.golden, *row.faulty);
     oracle.is_one.push_back(is_one ? 1 : 0);
   });
   assert(std::ranges::is_sorted(oracle.numbers));
@@ -97,7 +105,7 @@ std::vector<std::uint64_t> read_order(const std::string& ranking, const Oracle& 
   std::vector<std::uint64_t> order;
   for (const FaultListEntry& entry : read_fault_list(ranking, oracle.space, parts)) {
     const FaultTarget& target = oracle.space.targets()[entry.site.target];
-    if (!std::ranges::binary_search(target.bits, entry.site.bit)) {
+    if (!target.has(entry.site.index, entry.site.bit)) {
       fail("evaluate", "{}:{}: bit {} of '{}' is not in the oracle", ranking, entry.line,
            entry.site.bit, target.tensor);
     }

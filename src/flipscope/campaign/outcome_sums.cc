@@ -52,8 +52,7 @@ std::uint64_t population_of(const CampaignRecord& record, const StratumKey& stra
   const auto [t, bit] = stratum;
   if (t < 0) return record.population;
   const FaultTarget& target = record.targets.at(t);
-  const auto elements = static_cast<std::uint64_t>(target.elements);
-  return bit < 0 ? elements * target.bits.size() : elements;
+  return bit < 0 ? target.size() : target.size_at(bit);
 }
 
 }  // namespace flipscope

@@ -232,7 +232,7 @@ Fault Plan::active_fault(std::uint64_t row) const {
     const FaultTarget& target = space_.targets()[site.target];
     if (!is_stored(target.part)) return false;
     const Word word = graph_.stored[target.id].words[site.index];
-    return strike(fault.effect, word, site.bit) == word;
+    return strike(fault.effect, target.encoding, site.index, word, site.bit) == word;
   });
   return fault;
 }
@@ -247,7 +247,9 @@ std::optional<StoredChange> Plan::stored_change(std::uint64_t row) const {
   StoredChange change;
   change.golden = real_value(stored, site.index, word);
   const Fault active = active_fault(row);
-  for (const FaultSite& s : active.sites) word = strike(active.effect, word, s.bit);
+  for (const FaultSite& s : active.sites) {
+    word = strike(active.effect, target.encoding, s.index, word, s.bit);
+  }
   change.faulty = real_value(stored, site.index, word);
   return change;
 }

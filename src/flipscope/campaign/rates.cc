@@ -64,26 +64,31 @@ class Groups {
     if (t < 0) {
       std::uint64_t total = 0;
       for (std::size_t i = 0; i < layer_.size(); ++i) {
-        if (layer_[i] == layer) total += size(record_.targets[i]);
+        if (layer_[i] == layer) total += record_.targets[i].size();
       }
       return total;
     }
     const FaultTarget& target = record_.targets[t];
     switch (by_) {
       case Grouping::bit:
-        return static_cast<std::uint64_t>(target.elements);
+        return target.size_at(bit);
       case Grouping::weight:
-        return target.bits.size();
+        return target.bits_of(element).size();
       default:
-        return element < 0
-                   ? size(target)
-                   : size(target) / static_cast<std::uint64_t>(target.shape[target.channel_axis]);
+        return element < 0 ? target.size() : channel_size(target, element);
     }
   }
 
  private:
-  static std::uint64_t size(const FaultTarget& target) {
-    return static_cast<std::uint64_t>(target.elements) * target.bits.size();
+  static std::uint64_t channel_size(const FaultTarget& target, std::int64_t channel) {
+    if (target.bits_of_width.empty()) {
+      return target.size() / static_cast<std::uint64_t>(target.shape[target.channel_axis]);
+    }
+    std::uint64_t size = 0;
+    for (std::int64_t i = 0; i < target.elements; ++i) {
+      if (channel_of(target, i) == channel) size += target.bits_of(i).size();
+    }
+    return size;
   }
 
   const CampaignRecord& record_;

@@ -20,7 +20,7 @@ struct CampaignRecord {
   std::map<std::string, std::string> fields;  ///< what the identity is made of
   std::map<std::string, std::string>
       info;                          ///< model, inputs, … as typed: for people, and later verbs
-  std::vector<FaultTarget> targets;  ///< of the encodings the width alone
+  std::vector<FaultTarget> targets;  ///< of the encodings the widths alone
   std::vector<std::string> formats;  ///< [target] its encoding, for people
   std::uint64_t rows = 0;  ///< numbers of rows lie below it; where a selection adapts, not all do
   std::uint64_t chunk_rows = 1;

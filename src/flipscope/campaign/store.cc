@@ -14,7 +14,9 @@ namespace flipscope {
 namespace {
 
 constexpr int kApplicationId = 0x464C4950;  // "FLIP"
-constexpr int kSchemaVersion = 1;
+/// Of a store whose elements are all as wide as their tensors' words, and of one where some have
+/// formats of their own, which earlier versions of Flipscope would misread.
+constexpr int kSchemaVersion = 1, kElementSchemaVersion = 2;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -24,6 +26,15 @@ CREATE TABLE chunk(id INTEGER PRIMARY KEY, first INTEGER, rows INTEGER);
 CREATE TABLE fault(fault INTEGER PRIMARY KEY, target INTEGER, idx INTEGER, bit INTEGER, golden, faulty,
                    masked INTEGER, non_critical INTEGER, critical INTEGER, due INTEGER, score);
 )";
+
+/// Lists with commas, in C order; a target without a row has none.
+constexpr const char* kElementSchema = R"(
+CREATE TABLE element(target INTEGER PRIMARY KEY, lowest TEXT, width TEXT, signed TEXT);
+)";
+
+bool has_elements(const FaultTarget& target) {
+  return !target.encoding.elements.empty();
+}
 
 template <typename T>
 std::string join(const std::vector<T>& numbers) {
@@ -86,9 +97,9 @@ void Store::check_schema() const {
          path());
   }
   const std::int64_t version = database_.number("PRAGMA user_version");
-  if (version != kSchemaVersion) {
-    fail("store", "{} has store version {}; this flipscope reads version {}", path(), version,
-         kSchemaVersion);
+  if (version != kSchemaVersion && version != kElementSchemaVersion) {
+    fail("store", "{} has store version {}; this flipscope reads versions {} and {}", path(),
+         version, kSchemaVersion, kElementSchemaVersion);
   }
 }
 
@@ -100,7 +111,9 @@ void Store::create(const CampaignRecord& record) {
     if (!is_empty()) fail("store", "{} is in use by another run", path());
     database_.execute(kSchema);
     database_.execute(fmt::format("PRAGMA application_id = {}", kApplicationId));
-    database_.execute(fmt::format("PRAGMA user_version = {}", kSchemaVersion));
+    const bool by_element = std::ranges::any_of(record.targets, has_elements);
+    database_.execute(fmt::format("PRAGMA user_version = {}",
+                                  by_element ? kElementSchemaVersion : kSchemaVersion));
     Statement meta(database_, "INSERT INTO meta VALUES(?, ?)");
     const auto put = [&](const std::string& key, const auto& value) {
       meta.bind(1, key);
@@ -135,9 +148,45 @@ void Store::create(const CampaignRecord& record) {
       target.bind(10, from.channel_axis);
       target.run();
     }
+    if (by_element) write_elements(record);
     transaction.commit();
   }
   read_record();
+}
+
+void Store::write_elements(const CampaignRecord& record) {
+  database_.execute(kElementSchema);
+  Statement insert(database_, "INSERT INTO element VALUES(?, ?, ?, ?)");
+  for (std::size_t t = 0; t < record.targets.size(); ++t) {
+    if (!has_elements(record.targets[t])) continue;
+    std::vector<int> lowest, width, is_signed;
+    for (const ElementBits& element : record.targets[t].encoding.elements) {
+      lowest.push_back(element.lowest);
+      width.push_back(element.count);
+      is_signed.push_back(element.is_signed ? 1 : 0);
+    }
+    insert.bind(1, static_cast<std::int64_t>(t));
+    insert.bind(2, join(lowest));
+    insert.bind(3, join(width));
+    insert.bind(4, join(is_signed));
+    insert.run();
+  }
+}
+
+void Store::read_elements(CampaignRecord& record) const {
+  if (database_.number("PRAGMA user_version") != kElementSchemaVersion) return;
+  const std::vector<BitRange> allowed = parse_bit_ranges(record.fields.at("bits"));
+  Statement select(database_, "SELECT target, lowest, width, signed FROM element");
+  while (select.step()) {
+    FaultTarget& target = record.targets.at(static_cast<std::size_t>(select.integer(0)));
+    const auto lowest = split<std::uint8_t>(select.text(1));
+    const auto width = split<std::uint8_t>(select.text(2));
+    const auto is_signed = split<int>(select.text(3));
+    for (std::size_t i = 0; i < width.size(); ++i) {
+      target.encoding.elements.push_back({lowest.at(i), width[i], is_signed.at(i) != 0});
+    }
+    allow_bits(target, allowed);
+  }
 }
 
 void Store::read_record() {
@@ -180,6 +229,7 @@ void Store::read_record() {
     record.targets.push_back(std::move(read));
     record.formats.push_back(target.text(8));
   }
+  read_elements(record);
   record_ = std::move(record);
 }
 

@@ -70,6 +70,9 @@ class Store {
   void read_record();
   bool is_empty() const;
   bool counts_proved() const;
+  /// Formats of elements, where there are any.
+  void write_elements(const CampaignRecord& record);
+  void read_elements(CampaignRecord& record) const;
   void check_schema() const;
 
   Database database_;

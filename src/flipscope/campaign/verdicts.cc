@@ -21,7 +21,8 @@ std::vector<int> targets_in(const FaultSpace& space, const std::vector<FaultTarg
     const auto same = std::ranges::find_if(space.targets(), [&](const FaultTarget& own) {
       return own.part == target.part && own.tensor == target.tensor &&
              own.elements == target.elements &&
-             own.encoding.format.bits == target.encoding.format.bits;
+             own.encoding.format.bits == target.encoding.format.bits &&
+             own.encoding.elements == target.encoding.elements;
     });
     found.push_back(
         same == space.targets().end() ? -1 : static_cast<int>(same - space.targets().begin()));
@@ -45,8 +46,7 @@ Verdicts read_verdicts(const std::string& path, const FaultSpace& space) {
     FaultSite site = *row.site;
     site.target = target_in[site.target];
     if (site.target < 0) return;
-    const std::vector<int>& bits = space.targets()[site.target].bits;
-    if (!std::ranges::binary_search(bits, site.bit)) return;
+    if (!space.targets()[site.target].has(site.index, site.bit)) return;
     const double magnitude = std::fabs(row.score - *golden);
     if (std::isfinite(magnitude)) most = std::max(most, magnitude);
     const auto critical = static_cast<double>(row.outcomes.critical);

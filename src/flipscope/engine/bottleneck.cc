@@ -42,7 +42,7 @@ std::int64_t bits_upstream(const Graph& graph, const Bottleneck& bottleneck,
   std::int64_t bits = 0;
   for (const FaultTarget& target : targets) {
     if (!is_upstream(graph, bottleneck, target)) continue;
-    bits += target.elements * static_cast<std::int64_t>(target.bits.size());
+    bits += static_cast<std::int64_t>(target.size());
   }
   return bits;
 }

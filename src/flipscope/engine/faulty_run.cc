@@ -131,7 +131,7 @@ void FaultyRun::State::patch_constants(const Fault& fault) {
     Word word = graph.stored[target.id].words[first.index];
     for (; site != fault.sites.end() && site->target == first.target && site->index == first.index;
          ++site) {
-      word = strike(fault.effect, word, site->bit);
+      word = strike(fault.effect, target.encoding, site->index, word, site->bit);
     }
     for (int constant : work.program().readers_of_stored[target.id]) {
       const Constant& reads = graph.constants[constant];

@@ -8,6 +8,7 @@
 
 #include "flipscope/engine/random_network.h"
 #include "flipscope/engine/reference.h"
+#include "flipscope/fault/test_elements.h"
 
 namespace flipscope {
 namespace {
@@ -25,49 +26,73 @@ Fault random_fault(const FaultSpace& space, Random& random) {
   return fault;
 }
 
-TEST(FaultyRun, EqualsReferenceBitForBitForEveryPartAndEffect) {
+struct Compared {
   std::size_t pairs = 0, differing = 0;
-  for (std::uint64_t seed = 0; seed < 120; ++seed) {
-    testing::RandomNetwork random(seed);
-    const Graph graph = random.make();
-    const Program program(graph);
-    const int samples = 3;
-    const std::vector<float> inputs = random.samples(graph, samples);
-    const Block golden = run_golden(program, inputs.data(), 0, samples);
-    const std::size_t size = element_count(graph.values[graph.inputs[0]].shape);
-    Random draw(seed, 1);
-    for (Part part : {Part::weights, Part::biases, Part::normalization, Part::activations,
-                      Part::operands, Part::inputs}) {
-      FaultSpaceOptions options;
-      options.parts = {part};
-      std::optional<FaultSpace> space;
-      try {
-        space.emplace(graph, options);
-      } catch (const Error&) {
-        continue;  // this network has none of these
-      }
-      FaultyRun run(program, *space);
-      for (int k = 0; k < 12; ++k) {
-        const Fault fault = random_fault(*space, draw);
-        const float* out = run(golden, fault);
-        for (int s = 0; s < samples; ++s) {
-          const auto expected =
-              run_reference(graph, {inputs.data() + s * size, size}, &*space, &fault);
-          const std::vector<float>& y = expected[graph.outputs[0]];
-          for (std::size_t e = 0; e < y.size(); ++e) {
-            ASSERT_TRUE(testing::same(y[e], out[e * golden.lanes + s]))
-                << "seed " << seed << " part " << to_string(part) << " fault " << k << " sample "
-                << s << ": " << y[e] << " against " << out[e * golden.lanes + s];
-            differing +=
-                testing::same(y[e], golden.values[graph.outputs[0]][e * golden.lanes + s]) ? 0 : 1;
-          }
-          ++pairs;
+};
+
+/// Holds runs of random faults against the reference, bit for bit.
+void compare(const Graph& graph, testing::RandomNetwork& random, std::uint64_t seed,
+             const std::vector<Part>& parts, Compared& compared) {
+  const Program program(graph);
+  const int samples = 3;
+  const std::vector<float> inputs = random.samples(graph, samples);
+  const Block golden = run_golden(program, inputs.data(), 0, samples);
+  const std::size_t size = element_count(graph.values[graph.inputs[0]].shape);
+  Random draw(seed, 1);
+  for (const Part part : parts) {
+    FaultSpaceOptions options;
+    options.parts = {part};
+    std::optional<FaultSpace> space;
+    try {
+      space.emplace(graph, options);
+    } catch (const Error&) {
+      continue;  // this network has none of these
+    }
+    FaultyRun run(program, *space);
+    for (int k = 0; k < 12; ++k) {
+      const Fault fault = random_fault(*space, draw);
+      const float* out = run(golden, fault);
+      for (int s = 0; s < samples; ++s) {
+        const auto expected =
+            run_reference(graph, {inputs.data() + s * size, size}, &*space, &fault);
+        const std::vector<float>& y = expected[graph.outputs[0]];
+        for (std::size_t e = 0; e < y.size(); ++e) {
+          ASSERT_TRUE(testing::same(y[e], out[e * golden.lanes + s]))
+              << "seed " << seed << " part " << to_string(part) << " fault " << k << " sample " << s
+              << ": " << y[e] << " against " << out[e * golden.lanes + s];
+          const float before = golden.values[graph.outputs[0]][e * golden.lanes + s];
+          compared.differing += testing::same(y[e], before) ? 0 : 1;
         }
+        ++compared.pairs;
       }
     }
   }
-  EXPECT_GT(pairs, 10000u);
-  EXPECT_GT(differing, pairs / 10);
+}
+
+TEST(FaultyRun, EqualsReferenceBitForBitForEveryPartAndEffect) {
+  Compared compared;
+  for (std::uint64_t seed = 0; seed < 120; ++seed) {
+    testing::RandomNetwork random(seed);
+    compare(random.make(), random, seed,
+            {Part::weights, Part::biases, Part::normalization, Part::activations, Part::operands,
+             Part::inputs},
+            compared);
+  }
+  EXPECT_GT(compared.pairs, 10000u);
+  EXPECT_GT(compared.differing, compared.pairs / 10);
+}
+
+TEST(FaultyRun, EqualsReferenceWhereElementsHaveFormatsOfTheirOwn) {
+  Compared compared;
+  for (std::uint64_t seed = 0; seed < 120; ++seed) {
+    testing::RandomNetwork random(seed);
+    Graph graph = random.make();
+    Random draw(seed, 2);
+    testing::narrow_elements(graph, draw);
+    compare(graph, random, seed, {Part::weights, Part::biases}, compared);
+  }
+  EXPECT_GT(compared.pairs, 5000u);
+  EXPECT_GT(compared.differing, compared.pairs / 10);
 }
 
 TEST(FaultyRun, AFaultLeavesNoTrace) {

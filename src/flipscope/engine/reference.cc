@@ -285,7 +285,7 @@ std::vector<std::vector<float>> run_reference(const Graph& graph, std::span<cons
                            target.part == Part::normalization;
     if (!is_stored) continue;
     Word& word = words[target.id][site.index];
-    word = strike(fault->effect, word, site.bit);
+    word = strike(fault->effect, target.encoding, site.index, word, site.bit);
   }
 
   std::vector<std::vector<float>> values(graph.values.size());

@@ -6,17 +6,23 @@
 
 namespace flipscope {
 
-/// The word after the fault's effect on one of its bits.
-inline Word strike(FaultEffect effect, Word word, int bit) {
+/// The word after the fault's effect on all bits of `mask`.
+inline Word strike_mask(FaultEffect effect, Word word, Word mask) {
   switch (effect) {
     case FaultEffect::stuck_at_0:
-      return stuck_at_0(word, bit);
+      return word & ~mask;
     case FaultEffect::stuck_at_1:
-      return stuck_at_1(word, bit);
+      return word | mask;
     case FaultEffect::flip:
       break;
   }
-  return flip(word, bit);
+  return word ^ mask;
+}
+
+/// The word of element `index` after the fault's effect on one of its stored bits.
+inline Word strike(FaultEffect effect, const Encoding& encoding, std::int64_t index, Word word,
+                   int bit) {
+  return strike_mask(effect, word, encoding.mask(index, bit));
 }
 
 /// A runtime value after the fault's effect on one bit of its stored word. `x` is a real number of
@@ -28,7 +34,7 @@ inline float strike_value(FaultEffect effect, const Encoding& encoding, std::siz
                           ? 0.0
                           : encoding.zero_point[encoding.zero_point.size() == 1 ? 0 : channel];
   if (!encoding.is_float() && x != x) return x;
-  const Word word = strike(effect, encode(encoding.format, x + zero), bit);
+  const Word word = strike_mask(effect, encode(encoding.format, x + zero), Word{1} << bit);
   return static_cast<float>(decode(encoding.format, word) - zero);
 }
 

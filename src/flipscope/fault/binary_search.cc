@@ -39,7 +39,8 @@ class Searches : public Selection {
   Fault fault(std::uint64_t row) const override {
     const std::uint64_t word = row / width_;
     const FaultTarget& target = space_.targets()[target_of(word)];
-    return {FaultEffect::flip, {{target_of(word), index_of(word), target.bits[row % width_]}}};
+    const std::int64_t index = index_of(word);
+    return {FaultEffect::flip, {{target_of(word), index, target.bits_of(index)[row % width_]}}};
   }
 
   std::uint64_t width() const { return width_; }
@@ -48,9 +49,11 @@ class Searches : public Selection {
   std::vector<std::vector<int>> lists(std::uint64_t word) const {
     const int t = target_of(word);
     const FaultTarget& target = space_.targets()[t];
-    return search_lists(target.bits.size(), kind_, [&](int position) {
-      const Word code = graph_.stored[target.id].words[index_of(word)];
-      return (code >> target.bits[position] & 1u) != 0;
+    const std::int64_t index = index_of(word);
+    const std::vector<int>& bits = target.bits_of(index);
+    return search_lists(bits.size(), kind_, [&](int position) {
+      const Word code = graph_.stored[target.id].words[index];
+      return (code & target.encoding.mask(index, bits[position])) != 0;
     });
   }
 

@@ -220,9 +220,14 @@ std::vector<FaultListEntry> read_fault_list(const std::string& file, const Fault
       entry.site.index = *index;
     }
     const auto bit = parse_integer(field(columns->bit));
-    if (!bit || *bit < 0 || *bit >= target.encoding.format.bits) {
+    const int width = target.encoding.width(entry.site.index);
+    if (!bit || *bit < 0 || *bit >= width) {
+      if (!target.encoding.elements.empty()) {
+        fail("faults", "{}: bit '{}' is outside element {} of '{}', which stores {} bits", where,
+             field(columns->bit), entry.site.index, target.tensor, width);
+      }
       fail("faults", "{}: bit '{}' is outside '{}', whose words have bits 0 to {}", where,
-           field(columns->bit), target.tensor, target.encoding.format.bits - 1);
+           field(columns->bit), target.tensor, width - 1);
     }
     entry.site.bit = static_cast<int>(*bit);
     entries.push_back(entry);

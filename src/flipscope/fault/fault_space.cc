@@ -9,7 +9,6 @@
 #include <set>
 #include <utility>
 
-#include "flipscope/fault/bit_range.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
@@ -144,8 +143,9 @@ class Collector {
       }
       if (!matches) return;
     }
-    chosen_any_layer_ = chosen_any_layer_ || target.elements > 0;
-    target.bits = allowed_bits(ranges_, target.encoding.format.bits);
+    allow_bits(target, {});
+    chosen_any_layer_ = chosen_any_layer_ || target.size() > 0;
+    allow_bits(target, ranges_);
     if (!target.bits.empty() && target.elements > 0) targets_.push_back(std::move(target));
   }
 
@@ -185,7 +185,18 @@ FaultSpace::FaultSpace(std::vector<FaultTarget> targets) : targets_(std::move(ta
   first_.reserve(targets_.size() + 1);
   for (const FaultTarget& target : targets_) {
     first_.push_back(total);
-    total += static_cast<std::uint64_t>(target.elements) * target.bits.size();
+    std::vector<std::uint64_t>& first = first_of_element_.emplace_back();
+    if (target.bits_of_width.empty()) {
+      total += static_cast<std::uint64_t>(target.elements) * target.bits.size();
+      continue;
+    }
+    std::uint64_t within = 0;
+    for (std::int64_t i = 0; i < target.elements; ++i) {
+      first.push_back(within);
+      within += target.bits_of(i).size();
+    }
+    first.push_back(within);
+    total += within;
   }
   first_.push_back(total);
 }
@@ -194,18 +205,26 @@ FaultSite FaultSpace::site(std::uint64_t number) const {
   assert(number < size());
   const auto after = std::ranges::upper_bound(first_, number);
   const auto t = static_cast<std::size_t>(after - first_.begin()) - 1;
-  const std::vector<int>& bits = targets_[t].bits;
   const std::uint64_t within = number - first_[t];
+  const std::vector<std::uint64_t>& first = first_of_element_[t];
+  if (!first.empty()) {
+    const std::int64_t index = std::ranges::upper_bound(first, within) - first.begin() - 1;
+    const std::uint64_t position = within - first[static_cast<std::size_t>(index)];
+    return {static_cast<int>(t), index, targets_[t].bits_of(index)[position]};
+  }
+  const std::vector<int>& bits = targets_[t].bits;
   return {static_cast<int>(t), static_cast<std::int64_t>(within / bits.size()),
           bits[within % bits.size()]};
 }
 
 std::uint64_t FaultSpace::number(const FaultSite& site) const {
-  const std::vector<int>& bits = targets_[site.target].bits;
+  const std::vector<int>& bits = targets_[site.target].bits_of(site.index);
   const auto bit = std::ranges::lower_bound(bits, site.bit);
   assert(bit != bits.end() && *bit == site.bit);
-  return first_[site.target] + static_cast<std::uint64_t>(site.index) * bits.size() +
-         static_cast<std::uint64_t>(bit - bits.begin());
+  const std::vector<std::uint64_t>& first = first_of_element_[site.target];
+  const std::uint64_t word = first.empty() ? static_cast<std::uint64_t>(site.index) * bits.size()
+                                           : first[static_cast<std::size_t>(site.index)];
+  return first_[site.target] + word + static_cast<std::uint64_t>(bit - bits.begin());
 }
 
 std::optional<Part> part_named(std::string_view name) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flipscope/fault/bit_range.h"
 #include "flipscope/fault/fault.h"
 #include "flipscope/model/graph.h"
 
@@ -23,10 +24,38 @@ struct FaultTarget {
   std::string tensor;         ///< operands: value@node
   std::int64_t elements = 0;  ///< operands: (output element, tap) pairs, padded taps left out
   Encoding encoding;
-  std::vector<int> bits;  ///< the positions that --bits allows, ascending
+  /// The positions that --bits allows, ascending; where elements have formats of their own, in any
+  /// of them.
+  std::vector<int> bits;
   Shape shape;            ///< as stored, C order; operands: one axis
   int channel_axis = -1;  ///< axis of `shape` that counts output channels; −1: none
+  /// [stored bits] the positions that --bits allows in an element of so many, where elements have
+  /// formats of their own; else empty.
+  std::vector<std::vector<int>> bits_of_width{};
+
+  /// The positions of element `index` that --bits allows, ascending.
+  const std::vector<int>& bits_of(std::int64_t index) const {
+    return bits_of_width.empty() ? bits
+                                 : bits_of_width[static_cast<std::size_t>(encoding.width(index))];
+  }
+  bool has(std::int64_t index, int bit) const;
+  /// Distance from the element's most significant bit.
+  int from_msb(std::int64_t index, int bit) const { return encoding.width(index) - 1 - bit; }
+
+  struct Width {
+    int width = 0;
+    std::uint64_t elements = 0;              ///< that store so many bits
+    const std::vector<int>* bits = nullptr;  ///< allowed in each of them
+  };
+  /// Ascending.
+  std::vector<Width> widths() const;
+  /// Bits that may be struck, and how many elements have one at this position.
+  std::uint64_t size() const;
+  std::uint64_t size_at(int bit) const;
 };
+
+/// Sets what `ranges` allow of a target whose encoding is known.
+void allow_bits(FaultTarget& target, const std::vector<BitRange>& ranges);
 
 /// The part that to_string() calls so.
 std::optional<Part> part_named(std::string_view name);
@@ -52,12 +81,17 @@ class FaultSpace {
 
   const std::vector<FaultTarget>& targets() const { return targets_; }
   std::uint64_t size() const { return first_.back(); }
+  /// Number of the target's first bit.
+  std::uint64_t first(int target) const { return first_[static_cast<std::size_t>(target)]; }
   FaultSite site(std::uint64_t number) const;
   std::uint64_t number(const FaultSite& site) const;
 
  private:
   std::vector<FaultTarget> targets_;
   std::vector<std::uint64_t> first_;  ///< of each target, and the total
+  /// [target][element], and the target's size: its first bit's number within the target; empty
+  /// where elements are equally wide.
+  std::vector<std::vector<std::uint64_t>> first_of_element_;
 };
 
 /// Every bit of every part that a graph has.

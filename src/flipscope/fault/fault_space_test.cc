@@ -4,8 +4,10 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "flipscope/fault/bit_range.h"
+#include "flipscope/fault/test_elements.h"
 #include "flipscope/fault/test_graph.h"
 #include "flipscope/numeric/test_error.h"
 
@@ -73,6 +75,50 @@ TEST(FaultSpace, NumberAndSiteAreInverse) {
     RC_ASSERT(std::ranges::find(target.bits, site.bit) != target.bits.end());
     if (number + 1 < space.size()) RC_ASSERT(site < space.site(number + 1));
   });
+}
+
+TEST(FaultSpace, ElementsHaveBitsOfTheirOwn) {
+  const char* const ranges[] = {"", "0-2", "msb:1", "msb:2,0", "5"};
+  rc::check([&] {
+    Random random(*rc::gen::arbitrary<std::uint64_t>());
+    Graph graph = small_network(6);
+    testing::narrow_elements(graph, random);
+    const std::string bits = ranges[*rc::gen::inRange(0, 5)];
+    const FaultSpace space(graph, {.parts = {Part::weights}, .layers = {}, .bits = bits});
+    std::uint64_t next = 0;
+    for (std::size_t t = 0; t < space.targets().size(); ++t) {
+      const FaultTarget& target = space.targets()[t];
+      RC_ASSERT(space.first(static_cast<int>(t)) == next);
+      std::uint64_t at[32] = {};
+      for (std::int64_t i = 0; i < target.elements; ++i) {
+        const int width = target.encoding.width(i);
+        const std::vector<int> allowed = allowed_bits(parse_bit_ranges(bits), width);
+        RC_ASSERT(target.bits_of(i) == allowed);
+        for (const int bit : allowed) {
+          const FaultSite site{static_cast<int>(t), i, bit};
+          RC_ASSERT(space.number(site) == next);
+          RC_ASSERT(space.site(next) == site);
+          RC_ASSERT(target.from_msb(i, bit) == width - 1 - bit);
+          ++at[bit];
+          ++next;
+        }
+      }
+      for (int bit = 0; bit < 32; ++bit) RC_ASSERT(target.size_at(bit) == at[bit]);
+      RC_ASSERT(target.size() == std::accumulate(at, at + 32, std::uint64_t{0}));
+    }
+    RC_ASSERT(space.size() == next);
+  });
+}
+
+TEST(FaultSpace, ElementsWithoutBitsHaveNoFaults) {
+  Graph graph = small_network(6);
+  for (StoredTensor& stored : graph.stored) {
+    if (stored.name == "conv.weight") stored.encoding.elements.resize(stored.words.size());
+  }
+  const FaultSpaceOptions conv{.parts = {Part::weights}, .layers = {"conv"}, .bits = {}};
+  EXPECT_NE(message_of([&] { FaultSpace(graph, conv); }).find("has no such stored values"),
+            std::string::npos);
+  EXPECT_EQ(tensors(FaultSpace(graph, {})), (std::vector<std::string>{"fc1.weight", "fc2.weight"}));
 }
 
 TEST(FaultSpace, LayersAreGlobs) {

@@ -30,12 +30,16 @@ std::uint64_t site_stream(std::uint64_t trial) {
 /// fault space is; for length 1 they are the space itself.
 FaultSpace burst_starts(const FaultSpace& space, int length) {
   std::vector<FaultTarget> targets = space.targets();
-  for (FaultTarget& target : targets) {
-    const std::vector<int> allowed = std::exchange(target.bits, {});
+  const auto keep_starts = [length](std::vector<int>& bits) {
+    const std::vector<int> allowed = std::exchange(bits, {});
     const auto span = static_cast<std::size_t>(length - 1);
     for (std::size_t i = 0; i + span < allowed.size(); ++i) {
-      if (allowed[i + span] == allowed[i] + length - 1) target.bits.push_back(allowed[i]);
+      if (allowed[i + span] == allowed[i] + length - 1) bits.push_back(allowed[i]);
     }
+  };
+  for (FaultTarget& target : targets) {
+    keep_starts(target.bits);
+    std::ranges::for_each(target.bits_of_width, keep_starts);
   }
   return FaultSpace(std::move(targets));
 }
@@ -326,7 +330,7 @@ std::vector<FaultSite> sites_within(const FaultSpace& space, const FaultSpace& w
   sites.reserve(entries.size());
   for (const FaultListEntry& entry : entries) {
     const int target = within[entry.site.target];
-    if (target < 0 || !std::ranges::binary_search(space.targets()[target].bits, entry.site.bit)) {
+    if (target < 0 || !space.targets()[target].has(entry.site.index, entry.site.bit)) {
       fail("faults", "{}:{}: bit {} of '{}' is outside what --in, --layers and --bits allow", file,
            entry.line, entry.site.bit, whole.targets()[entry.site.target].tensor);
     }

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "flipscope/fault/protection.h"
+#include "flipscope/fault/test_elements.h"
 #include "flipscope/fault/test_graph.h"
 #include "flipscope/numeric/test_error.h"
 
@@ -92,6 +93,25 @@ TEST_F(SelectionTest, BurstsStayInsideAWord) {
     EXPECT_NE(sites[0].bit, 3);
   }
   EXPECT_THROW(select(low, "burst:5", "exhaustive"), Error);
+}
+
+TEST_F(SelectionTest, BurstsStayInsideWhatAnElementStores) {
+  Graph narrow = small_network(6);
+  Random random(3);
+  testing::narrow_elements(narrow, random);
+  const FaultSpace conv(narrow, {.parts = {Part::weights}, .layers = {"conv"}, .bits = {}});
+  std::uint64_t expected = 0;
+  for (const ElementBits& element : conv.targets()[0].encoding.elements) {
+    expected += std::max(element.count - 2, 0);
+  }
+  const auto bursts = select_faults(narrow, conv, parse_fault_model("burst:3"),
+                                    parse_selection("exhaustive"), {}, 0, {});
+  ASSERT_EQ(bursts->size(), expected);
+  for (std::uint64_t row = 0; row < bursts->size(); ++row) {
+    const std::vector<FaultSite> sites = bursts->fault(row).sites;
+    EXPECT_LT(sites.back().bit, conv.targets()[0].encoding.width(sites.back().index));
+    EXPECT_EQ(sites.back().bit, sites.front().bit + 2);
+  }
 }
 
 TEST_F(SelectionTest, MultiStrikesDistinctBits) {

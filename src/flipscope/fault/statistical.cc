@@ -43,6 +43,18 @@ double largest_ordinary(const std::vector<double>& distances, const OutlierRule&
   return *std::prev(std::ranges::upper_bound(sorted, fence));
 }
 
+/// The elements that have the bit of a stratum, where not all do; else none.
+std::vector<std::int64_t> elements_of(const FaultSpace& space, const Stratum& stratum) {
+  if (stratum.bit < 0) return {};
+  const FaultTarget& target = space.targets()[stratum.target];
+  std::vector<std::int64_t> elements;
+  if (target.bits_of_width.empty()) return elements;
+  for (std::int64_t i = 0; i < target.elements; ++i) {
+    if (target.has(i, stratum.bit)) elements.push_back(i);
+  }
+  return elements;
+}
+
 }  // namespace
 
 SamplingMethod parse_sampling_method(const std::string& text) {
@@ -129,12 +141,13 @@ BitDistances mean_distances(const Graph& graph, const FaultSpace& space) {
     for (const int bit : target.bits) {
       double sum = 0;
       for (std::int64_t i = 0; i < target.elements; ++i) {
+        if (!target.has(i, bit)) continue;
         const Word word = stored.words[i];
-        const double moved =
-            std::fabs(real_value(stored, i, flip(word, bit)) - real_value(stored, i, word));
+        const Word struck = word ^ stored.encoding.mask(i, bit);
+        const double moved = std::fabs(real_value(stored, i, struck) - real_value(stored, i, word));
         sum += std::isnan(moved) ? kInfinite : moved;
       }
-      mean.push_back(sum / static_cast<double>(target.elements));
+      mean.push_back(sum / static_cast<double>(target.size_at(bit)));
     }
   }
   return distances;
@@ -156,15 +169,14 @@ std::vector<Stratum> make_strata(const FaultSpace& space, SamplingMethod method,
   if (method == SamplingMethod::network) return {{-1, -1, space.size(), 0.5}};
   for (std::size_t t = 0; t < space.targets().size(); ++t) {
     const FaultTarget& target = space.targets()[t];
-    const auto elements = static_cast<std::uint64_t>(target.elements);
     if (method == SamplingMethod::layer) {
-      strata.push_back({static_cast<int>(t), -1, elements * target.bits.size(), 0.5});
+      strata.push_back({static_cast<int>(t), -1, target.size(), 0.5});
       continue;
     }
     std::vector<double> p(target.bits.size(), 0.5);
     if (method == SamplingMethod::aware) p = expected_shares(distances[t], rule);
     for (std::size_t b = 0; b < target.bits.size(); ++b) {
-      strata.push_back({static_cast<int>(t), target.bits[b], elements, p[b]});
+      strata.push_back({static_cast<int>(t), target.bits[b], target.size_at(target.bits[b]), p[b]});
     }
   }
   return strata;
@@ -178,14 +190,12 @@ std::vector<std::uint64_t> draw_strata(const FaultSpace& space, const std::vecto
     const auto wanted = static_cast<std::uint64_t>(
         std::ceil(sample_size(stratum.population, stratum.p, precision)));
     const std::uint64_t count = std::clamp<std::uint64_t>(wanted, 1, stratum.population);
-    std::uint64_t first = 0;
-    if (stratum.target >= 0) {
-      first = space.number({stratum.target, 0, space.targets()[stratum.target].bits.front()});
-    }
+    const std::uint64_t first = stratum.target < 0 ? 0 : space.first(stratum.target);
+    const std::vector<std::int64_t> elements = elements_of(space, stratum);
     for (const std::uint64_t k : sample_without_replacement(seed, h, stratum.population, count)) {
+      const std::int64_t index = elements.empty() ? static_cast<std::int64_t>(k) : elements[k];
       faults.push_back(stratum.bit < 0 ? first + k
-                                       : space.number({stratum.target, static_cast<std::int64_t>(k),
-                                                       stratum.bit}));
+                                       : space.number({stratum.target, index, stratum.bit}));
     }
   }
   std::ranges::sort(faults);

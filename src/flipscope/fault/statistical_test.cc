@@ -9,6 +9,7 @@
 #include <set>
 
 #include "flipscope/fault/selection.h"
+#include "flipscope/fault/test_elements.h"
 #include "flipscope/fault/test_graph.h"
 #include "flipscope/numeric/test_error.h"
 
@@ -80,6 +81,25 @@ TEST_F(StrataTest, CoverTheSpace) {
   }
   EXPECT_EQ(make_strata(space, SamplingMethod::layer).size(), 3u);
   EXPECT_EQ(make_strata(space, SamplingMethod::unaware).size(), 6u + 32 + 32);
+}
+
+TEST_F(StrataTest, ElementsBelongToThePositionsThatTheyStore) {
+  Random random(8);
+  testing::narrow_elements(graph, random);
+  const FaultSpace narrow(graph, {});
+  const BitDistances distances = mean_distances(graph, narrow);
+  for (const auto method :
+       {SamplingMethod::layer, SamplingMethod::unaware, SamplingMethod::aware}) {
+    const auto strata = make_strata(narrow, method, distances);
+    std::uint64_t population = 0;
+    for (const Stratum& stratum : strata) population += stratum.population;
+    EXPECT_EQ(population, narrow.size());
+    // All of every stratum is the whole space, each fault once.
+    const auto all = draw_strata(narrow, strata, {1e-9, 0.95}, 1);
+    if (method != SamplingMethod::aware) EXPECT_EQ(all.size(), narrow.size());
+    EXPECT_EQ(std::set(all.begin(), all.end()).size(), all.size());
+  }
+  EXPECT_FALSE(std::isnan(distances[0].back()));
 }
 
 TEST_F(StrataTest, DistancesAreThoseOfTheWords) {

@@ -24,6 +24,15 @@ CodeRange code_range(const Encoding& encoding, double factor) {
   return {(lowest(whole) - most) * factor, (highest(whole) - least) * factor};
 }
 
+/// The same of an element with a format of its own: flips reach no other words.
+CodeRange code_range(const ElementBits& element, const std::vector<double>& zero_point) {
+  if (element.count == 0) return {};
+  const NumberFormat own = integer_format(element.count, element.is_signed);
+  const double step = std::ldexp(1.0, element.lowest);
+  const auto [least, most] = std::ranges::minmax(zero_point);
+  return {lowest(own) * step - most, highest(own) * step - least};
+}
+
 /// The most by which products can raise and lower a sum: w·x for a weight within `w`.
 struct Reach {
   double up = 0, down = 0;
@@ -45,14 +54,15 @@ double largest_sum(std::vector<double>& numbers, double count) {
 /// that raise it or all that lower it, with the `struck` words that can add most to either.
 class ChannelBound {
  public:
-  ChannelBound(const CodeRange& weights, const CodeRange& x) : x_(x), anything_(weights, x) {}
+  explicit ChannelBound(const CodeRange& x) : x_(x) {}
 
-  void add_weight(double w) {
-    const Reach golden({w, w}, x_);
+  /// A weight, and what it may be struck to.
+  void add_weight(double w, const CodeRange& anything) {
+    const Reach golden({w, w}, x_), struck(anything, x_);
     up_ += golden.up;
     down_ += golden.down;
-    more_up_.push_back(anything_.up - golden.up);
-    more_down_.push_back(anything_.down - golden.down);
+    more_up_.push_back(struck.up - golden.up);
+    more_down_.push_back(struck.down - golden.down);
   }
   void add_bias(const CodeRange& bias) {
     up_ += std::max(bias.highest, 0.0);
@@ -64,7 +74,6 @@ class ChannelBound {
 
  private:
   CodeRange x_;
-  Reach anything_;
   double up_ = 0, down_ = 0;
   std::vector<double> more_up_, more_down_;
 };
@@ -114,9 +123,13 @@ ExactnessProof prove(const Graph& graph, int index, const FaultLoad& load) {
   const std::int64_t inner = product      ? 1
                              : transposed ? strides_of(weights.shape)[1]
                                           : strides_of(weights.shape)[0];
-  std::vector<ChannelBound> bounds(channels, ChannelBound(w_range, x_range));
+  std::vector<ChannelBound> bounds(channels, ChannelBound(x_range));
   for (std::size_t i = 0; i < elements.size(); ++i) {
-    bounds[static_cast<std::int64_t>(i) / inner % channels].add_weight(elements[i]);
+    const std::size_t at = weights.source.empty() ? i : weights.source[i];
+    const CodeRange anything = encoding.elements.empty()
+                                   ? w_range
+                                   : code_range(encoding.elements[at], encoding.zero_point);
+    bounds[static_cast<std::int64_t>(i) / inner % channels].add_weight(elements[i], anything);
   }
   if (node.inputs.size() > 2 && node.inputs[2].kind == Input::Kind::constant) {
     const Constant& bias = graph.constants[node.inputs[2].id];

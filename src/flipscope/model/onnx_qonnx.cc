@@ -2,6 +2,7 @@
 #include <cctype>
 #include <cmath>
 
+#include "flipscope/model/onnx_element_formats.h"
 #include "flipscope/model/onnx_operators.h"
 
 namespace flipscope {
@@ -77,8 +78,7 @@ void read_scale(OnnxCall& call, Encoding& encoding, bool has_zero_point) {
   }
 }
 
-int read_bits(OnnxCall& call, std::size_t input, const char* what) {
-  const double bits = call.constant_scalar(input, what);
+int read_bits(double bits, const char* what) {
   if (!(bits >= 1) || bits > 32 || bits != std::floor(bits)) {
     OnnxCall::refuse("{} must be an integer from 1 to 32, it is {}", what, bits);
   }
@@ -89,7 +89,14 @@ Symbols quant(OnnxCall& call) {
   Encoding encoding;
   const bool is_signed = call.integer("signed", 1) != 0;
   const bool narrow = call.integer("narrow", 0) != 0;
-  const int bits = read_bits(call, 3, "bitwidth");
+  if (has_element_formats(call)) {
+    NumberFormat format = integer_format(1, is_signed);
+    format.narrow = narrow;
+    format.rounding = read_rounding(call, "ROUND");
+    format.overflow = read_overflow(call);
+    return {quantize_by_element(call, format)};
+  }
+  const int bits = read_bits(call.constant(3, "bitwidth").at(0), "bitwidth");
   if (narrow && bits == 1) OnnxCall::refuse("a narrow range of one bit has one value only");
   encoding.format = integer_format(bits, is_signed, narrow);
   encoding.format.rounding = read_rounding(call, "ROUND");
@@ -116,7 +123,8 @@ Symbols trunc(OnnxCall& call) {
   const Symbol& zero_point = call.in(2);
   call.constant(1, "scale");
   call.constant(2, "the zero point");
-  const int dropped = read_bits(call, 3, "in_bitwidth") - read_bits(call, 4, "out_bitwidth");
+  const int dropped = read_bits(call.constant_scalar(3, "in_bitwidth"), "in_bitwidth") -
+                      read_bits(call.constant_scalar(4, "out_bitwidth"), "out_bitwidth");
   if (dropped < 0) OnnxCall::refuse("out_bitwidth must not exceed in_bitwidth");
   const Rounding rounding = read_rounding(call, "FLOOR");
   const bool known = rounding == Rounding::floor || rounding == Rounding::ceil ||

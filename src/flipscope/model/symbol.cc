@@ -26,6 +26,12 @@ void make_own_origin(Symbol& symbol, const std::string& name) {
   if (symbol.provenance && symbol.provenance->encoding) {
     from.encoding = symbol.provenance->encoding;
     from.as_codes = symbol.provenance->as_codes;
+    const std::vector<ElementBits>& of_file = symbol.provenance->encoding->elements;
+    for (std::size_t i = 0; i < from.source.size() && !of_file.empty(); ++i) {
+      if (i == 0) from.encoding->elements.assign(from.source.size(), {});
+      const std::int32_t at = symbol.provenance->source[i];
+      if (at >= 0) from.encoding->elements[i] = of_file[static_cast<std::size_t>(at)];
+    }
   }
   symbol.provenance = std::move(from);
 }

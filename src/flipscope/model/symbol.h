@@ -21,8 +21,8 @@ struct Provenance {
   ElementType type = ElementType::float32;  ///< of the initializer
   /// The node whose arithmetic gave the elements other values than the file's; empty: none did.
   std::string changed_by{};
-  /// The last quantizer on the constant path, its scale and zero-point axis in the *symbol's* axes;
-  /// empty: stored as float of the initializer's own type.
+  /// The last quantizer on the constant path, its scale and zero-point axis in the *symbol's* axes,
+  /// its elements those of the file; empty: stored as float of the initializer's own type.
   std::optional<Encoding> encoding;
   bool as_codes = false;  ///< the symbol's elements are centered codes, not real numbers
 };

@@ -1,6 +1,7 @@
 // A number format with its scale.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 
@@ -19,6 +20,22 @@ std::size_t Encoding::channel(std::int64_t index, const std::vector<std::int64_t
   return static_cast<std::size_t>(index / stride % shape[static_cast<std::size_t>(axis)]);
 }
 
+Word Encoding::mask(std::int64_t index, int bit) const {
+  if (elements.empty()) return Word{1} << bit;
+  const ElementBits& element = elements[static_cast<std::size_t>(index)];
+  assert(bit < element.count);
+  const Word one = Word{1} << (element.lowest + bit);
+  if (!element.is_signed || bit + 1 < element.count) return one;
+  const Word whole = ~Word{0} >> (32 - format.bits);
+  return whole & ~(one - 1);
+}
+
+std::vector<Word> Encoding::masks(std::int64_t index) const {
+  std::vector<Word> masks;
+  for (int bit = 0; bit < width(index); ++bit) masks.push_back(mask(index, bit));
+  return masks;
+}
+
 Encoding fixed_point(int bits, int integer_bits, bool is_signed, Rounding rounding,
                      Overflow overflow) {
   Encoding encoding;
@@ -30,6 +47,13 @@ Encoding fixed_point(int bits, int integer_bits, bool is_signed, Rounding roundi
 }
 
 std::string to_string(const Encoding& encoding) {
+  if (!encoding.elements.empty()) {
+    Encoding word = encoding;
+    word.elements.clear();
+    const auto [least, most] = std::ranges::minmax(
+        encoding.elements, {}, [](const ElementBits& element) { return element.count; });
+    return fmt::format("{} per element, {}-{} bits", to_string(word), least.count, most.count);
+  }
   const NumberFormat& format = encoding.format;
   const std::string name = to_string(format);
   if (encoding.scale.size() != 1 || encoding.zero_point.size() != 1) return name + " per channel";

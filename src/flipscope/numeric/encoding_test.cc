@@ -1,4 +1,7 @@
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <cmath>
 
 #include "flipscope/numeric/number_format.h"
 
@@ -46,6 +49,44 @@ TEST(Encoding, Names) {
   EXPECT_EQ(to_string(Encoding{}), "float32");
   EXPECT_TRUE(Encoding{}.is_float());
   EXPECT_FALSE(fixed_point(6, 2).is_float());
+}
+
+/// A struck element stands for what its own word, struck, stands for.
+TEST(Encoding, ElementsStoreAPartOfTheWord) {
+  rc::check([] {
+    const bool word_signed = *rc::gen::arbitrary<bool>();
+    const int width = *rc::gen::inRange(2, 33);
+    const bool own_signed = word_signed && *rc::gen::arbitrary<bool>();
+    const int room = width - (word_signed && !own_signed ? 1 : 0);
+    const int count = *rc::gen::inRange(1, room + 1);
+    const int lowest = *rc::gen::inRange(0, room - count + 1);
+    Encoding encoding;
+    encoding.format = integer_format(width, word_signed);
+    encoding.elements = {
+        {static_cast<std::uint8_t>(lowest), static_cast<std::uint8_t>(count), own_signed}};
+    const NumberFormat own = integer_format(count, own_signed);
+    const double step = std::ldexp(1.0, lowest);
+    const auto code = *rc::gen::inRange<std::uint64_t>(0, std::uint64_t{1} << count);
+    const Word own_word = static_cast<Word>(code);
+    const Word word = encode(encoding.format, decode(own, own_word) * step);
+    RC_ASSERT(encoding.width(0) == count);
+    RC_ASSERT(encoding.masks(0).size() == static_cast<std::size_t>(count));
+    for (int bit = 0; bit < count; ++bit) {
+      const Word struck = word ^ encoding.mask(0, bit);
+      RC_ASSERT(decode(encoding.format, struck) == decode(own, flip(own_word, bit)) * step);
+      RC_ASSERT((struck ^ encoding.mask(0, bit)) == word);
+    }
+    // The highest bit moves it by half of its range.
+    const double moved = std::fabs(decode(encoding.format, word ^ encoding.mask(0, count - 1)) -
+                                   decode(encoding.format, word));
+    RC_ASSERT(moved == std::ldexp(step, count - 1));
+  });
+}
+
+TEST(Encoding, NamesFormatsOfElements) {
+  Encoding encoding = fixed_point(9, 3);
+  encoding.elements = {{0, 6, true}, {2, 0, true}, {1, 4, false}};
+  EXPECT_EQ(to_string(encoding), "fixed<9,3> per element, 0-6 bits");
 }
 
 }  // namespace

@@ -73,15 +73,19 @@ Word encode(const NumberFormat& format, double x);
 inline Word flip(Word word, int bit) {
   return word ^ (Word{1} << bit);
 }
-inline Word stuck_at_0(Word word, int bit) {
-  return word & ~(Word{1} << bit);
-}
-inline Word stuck_at_1(Word word, int bit) {
-  return word | (Word{1} << bit);
-}
 
 /// "int8", "uint4", "float32", "bipolar", …
 std::string to_string(const NumberFormat& format);
+
+/// The stored bits of an element whose tensor has a wider word: `count` bits of the word, from
+/// `lowest` on. Of a signed element the top one is the sign: all higher bits of the word follow it.
+struct ElementBits {
+  std::uint8_t lowest = 0;
+  std::uint8_t count = 0;  ///< 0: the element is always 0 and stored nowhere
+  bool is_signed = true;
+
+  bool operator==(const ElementBits&) const = default;
+};
 
 /// A number format with its scale: real = (decode(word) − zero_point)·scale. Scales and zero
 /// points are one each, or one for each index along `axis`.
@@ -90,6 +94,18 @@ struct Encoding {
   std::vector<double> scale{1.0};
   std::vector<double> zero_point{0.0};
   int axis = -1;
+  /// [element of the tensor, C order] where elements have formats of their own, else empty: each
+  /// stores all bits of the (integer) format.
+  std::vector<ElementBits> elements{};
+
+  /// Number of bits that element `index` stores.
+  int width(std::int64_t index) const {
+    return elements.empty() ? format.bits : elements[static_cast<std::size_t>(index)].count;
+  }
+  /// The bits of the word that stored bit `bit` of element `index` stands for.
+  Word mask(std::int64_t index, int bit) const;
+  /// mask() of each of its stored bits, from the least significant on.
+  std::vector<Word> masks(std::int64_t index) const;
 
   /// Index into scale (or zero_point) of element `index` (flat, C order) of a tensor of `shape`.
   std::size_t channel(std::int64_t index, const std::vector<std::int64_t>& shape) const;
@@ -111,7 +127,7 @@ Encoding fixed_point(int bits, int integer_bits, bool is_signed = true,
                      Overflow overflow = Overflow::saturate);
 
 /// "fixed<6,2>" where the scale is a power of two and the zero point 0, "int8·0.0123",
-/// "int8 per channel", "float32".
+/// "int8 per channel", "float32"; "fixed<9,3> per element, 0-6 bits".
 std::string to_string(const Encoding& encoding);
 
 }  // namespace flipscope

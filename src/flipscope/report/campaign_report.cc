@@ -63,14 +63,16 @@ class Grouper {
           seen.try_emplace({target.layer, target.part}, static_cast<int>(names_.size()));
       if (is_new) names_.emplace_back(target.layer, std::string(to_string(target.part)));
       place_.push_back(entry->second);
-      widths.insert(target.encoding.format.bits);
+      for (const FaultTarget::Width& own : target.widths()) {
+        if (own.width > 0) widths.insert(own.width);
+      }
     }
     if (widths.size() == 1) width_ = *widths.begin();
   }
 
   Key key(const FaultSite& site) const {
     const auto t = static_cast<std::size_t>(site.target);
-    return {place_[t], record_.targets[t].encoding.format.bits - 1 - site.bit};
+    return {place_[t], record_.targets[t].from_msb(site.index, site.bit)};
   }
 
   StratumKey stratum(const FaultSite& site) const {
@@ -129,11 +131,11 @@ class Grouper {
     if (place < 0 && from_msb < 0) return record_.population;
     std::uint64_t count = 0;
     for (int t = 0; t < static_cast<int>(record_.targets.size()); ++t) {
-      for (const int bit : record_.targets[t].bits) {
-        const auto [own_place, own_from_msb] = key({t, 0, bit});
+      if (place >= 0 && place != place_[t]) continue;
+      for (const FaultTarget::Width& own : record_.targets[t].widths()) {
         const bool inside =
-            (place < 0 || place == own_place) && (from_msb < 0 || from_msb == own_from_msb);
-        if (inside) count += static_cast<std::uint64_t>(record_.targets[t].elements);
+            from_msb < 0 || std::ranges::binary_search(*own.bits, own.width - 1 - from_msb);
+        if (inside) count += own.elements * (from_msb < 0 ? own.bits->size() : 1);
       }
     }
     return count;

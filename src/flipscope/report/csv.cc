@@ -77,7 +77,7 @@ std::string campaign_rows(const CampaignReport& campaign) {
     const FaultSite& site = faults.site[r];
     const FaultTarget& target = campaign.record.targets[static_cast<std::size_t>(site.target)];
     const Place at{target.layer, std::string(to_string(target.part)), std::to_string(site.bit),
-                   std::to_string(target.encoding.format.bits - 1 - site.bit),
+                   std::to_string(target.from_msb(site.index, site.bit)),
                    std::to_string(site.index)};
     rows.add("worst", at, "harm", faults.harm[r]);
     rows.add("worst", at, "delta", faults.delta[r]);

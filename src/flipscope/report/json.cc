@@ -64,8 +64,12 @@ Json targets_json(const CampaignRecord& record) {
                     {"shape", target.shape},
                     {"elements", target.elements},
                     {"format", record.formats[t]},
-                    {"width", target.encoding.format.bits},
+                    {"width", target.widths().back().width},
                     {"bits", target.bits}});
+    if (target.encoding.elements.empty()) continue;
+    std::vector<int> widths;
+    for (const ElementBits& element : target.encoding.elements) widths.push_back(element.count);
+    json.back()["widths"] = widths;
   }
   return json;
 }
@@ -82,7 +86,7 @@ Json worst_json(const CampaignReport& campaign) {
                     {"tensor", target.tensor},
                     {"index", faults.site[r].index},
                     {"bit", faults.site[r].bit},
-                    {"from_msb", target.encoding.format.bits - 1 - faults.site[r].bit},
+                    {"from_msb", target.from_msb(faults.site[r].index, faults.site[r].bit)},
                     {"golden", number(faults.golden[r])},
                     {"faulty", number(faults.faulty[r])},
                     {"critical", faults.critical[r]},

@@ -48,7 +48,7 @@ std::vector<FaultSite> listed_bits(const std::string& file, const FaultSpace& sp
     const FaultSite site{static_cast<int>(target - space.targets().begin()),
                          bit.at("index").get<std::int64_t>(), bit.at("bit").get<int>()};
     if (target == space.targets().end() || site.index < 0 || site.index >= target->elements ||
-        site.bit < 0 || site.bit >= target->encoding.format.bits) {
+        site.bit < 0 || site.bit >= target->encoding.width(site.index)) {
       fail("report",
            "{}: the campaign's model has no layer '{}' with a bit {} of element {} of '{}'", file,
            layer, site.bit, site.index, tensor);
