@@ -98,8 +98,8 @@ struct ChunkAnalysis::State {
   }
 
   /// Brings what was found of one target into the results of its chunks.
-  void keep(std::vector<LayerChunk>& results, std::size_t target,
-            const std::vector<ErrorMap>& maps, const std::vector<ValueRange>& ranges) const {
+  void keep(std::vector<LayerChunk>& results, std::size_t target, const std::vector<ErrorMap>& maps,
+            const std::vector<ValueRange>& ranges) const {
     std::size_t at = 0;
     for (std::int64_t c = first; c < last; ++c) {
       TargetResult& result = results[c - first].targets[target];

@@ -113,8 +113,8 @@ class SearchPool {
     trials.erase(trials.begin(), end);
     additions_.clear();
     for (const Trial& trial : taken) {
-      additions_.push_back({&trial.of->target->elements, trial.delta,
-                            static_cast<std::int32_t>(trial.sample())});
+      additions_.push_back(
+          {&trial.of->target->elements, trial.delta, static_cast<std::int32_t>(trial.sample())});
     }
     return taken;
   }

@@ -108,10 +108,10 @@ struct PerturbedRun::State {
   Workspace work;
   std::vector<std::int32_t> picked;
   std::vector<std::uint8_t> reached;  ///< [lane]
-  std::vector<int> producer;  ///< [value] node that makes it, or −1
+  std::vector<int> producer;          ///< [value] node that makes it, or −1
   std::vector<int> last_reader;  ///< [value] the last node that reads it; behind all for outputs
   std::vector<int> stage_at;     ///< [node] stage that begins here, or −1
-  std::vector<bool> passed;   ///< [node] by its stage
+  std::vector<bool> passed;      ///< [node] by its stage
   std::vector<std::uint8_t> line;
   int line_value;
 };

@@ -37,8 +37,8 @@ class PerturbedRun {
   const float* add(const Block& golden, int value, const Ranges& elements,
                    std::span<const float> delta);
 
-  /// The same with an addition of its own in each lane: the output [element][lane of the run], lanes
-  /// as many as additions, rounded up to kLaneGroup. Only for programs that can_pick().
+  /// The same with an addition of its own in each lane: the output [element][lane of the run],
+  /// lanes as many as additions, rounded up to kLaneGroup. Only for programs that can_pick().
   const float* add(const Block& golden, int value, std::span<const Addition> additions);
 
   /// Which of these additions differ from the golden run where it reaches the next weighted layers,
@@ -50,8 +50,9 @@ class PerturbedRun {
   const float* replace(const Block& golden, int value, const Ranges& elements,
                        const float* numbers);
 
-  /// Of the last add() or reach(), [lane]: 1 where the output is linear in the perturbation from golden to
-  /// here (see line_check.h): whatever lies between lies between in the output too, up to rounding.
+  /// Of the last add() or reach(), [lane]: 1 where the output is linear in the perturbation from
+  /// golden to here (see line_check.h): whatever lies between lies between in the output too, up to
+  /// rounding.
   const std::vector<std::uint8_t>& on_line() const;
 
   /// What is linear then: the output, or the input of a softmax at the end, [element][lane].

@@ -9,8 +9,8 @@
 namespace flipscope {
 namespace {
 
-// 132 rows × 32 positions × 64 lanes of sums take 1 MiB, 132 rows of 96 weights 50 KiB: both stay in
-// a second-level cache of 2 MiB. The kernel takes six rows at a time.
+// 132 rows × 32 positions × 64 lanes of sums take 1 MiB, 132 rows of 96 weights 50 KiB: both stay
+// in a second-level cache of 2 MiB. The kernel takes six rows at a time.
 constexpr std::int64_t kTileRows = 132;
 constexpr std::int64_t kTilePositions = 32;
 constexpr std::int64_t kTileTaps = 96;
@@ -45,20 +45,20 @@ struct TileRun {
     const bool has_bias = begins && inputs.size() > 2 && inputs[2].shape;
     const std::int64_t plane = batch * g.in_channels + group * g.in_per_group + channel;
     float* const sums = out + ((batch * g.out_channels + from) * g.out_plane + place.at) * lanes;
-    dot_rows(DotRows{
-        .x = inputs[0].data + (plane * g.in_plane + place.anchor) * lanes,
-        .element = pattern.all.element.data(),
-        .weights = inputs[1].data + group * g.group_step +
-                   (from - group * g.out_per_group) * g.row_step + channel * g.channel_step,
-        .weight = pattern.all.weight.data(),
-        .row_step = g.row_step,
-        .taps = channels * std::ssize(pattern.taps),
-        .bias = has_bias ? inputs[2].data + from : nullptr,
-        .start = begins ? nullptr : sums,
-        .rows = to - from,
-        .out = sums,
-        .out_step = g.out_plane * lanes,
-        .lanes = lanes});
+    dot_rows(DotRows{.x = inputs[0].data + (plane * g.in_plane + place.anchor) * lanes,
+                     .element = pattern.all.element.data(),
+                     .weights = inputs[1].data + group * g.group_step +
+                                (from - group * g.out_per_group) * g.row_step +
+                                channel * g.channel_step,
+                     .weight = pattern.all.weight.data(),
+                     .row_step = g.row_step,
+                     .taps = channels * std::ssize(pattern.taps),
+                     .bias = has_bias ? inputs[2].data + from : nullptr,
+                     .start = begins ? nullptr : sums,
+                     .rows = to - from,
+                     .out = sums,
+                     .out_step = g.out_plane * lanes,
+                     .lanes = lanes});
   }
 };
 
@@ -90,7 +90,8 @@ void run_in_tiles(const Convolution& op, std::span<const View<float>> inputs, co
     places.push_back({at, taps.empty() ? 0 : taps.front().plane, p});
     longest = std::max(longest, taps.size());
   }
-  const std::int64_t stretch = std::max<std::int64_t>(1, kTileTaps / static_cast<std::int64_t>(longest));
+  const std::int64_t stretch =
+      std::max<std::int64_t>(1, kTileTaps / static_cast<std::int64_t>(longest));
   Geometry part = g;
   part.in_per_group = std::min(stretch, g.in_per_group);
   for (Pattern& pattern : patterns) {
