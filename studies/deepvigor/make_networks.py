@@ -4,7 +4,7 @@
 The weights are drawn from He's normal distribution, so the files serve to measure what an analysis costs, not what it
 finds. Names: vgg11, vgg16, resnet18 (all for CIFAR), mobilenetv2 (CIFAR), resnet18_imagenet, resnet34_imagenet; and
 vgg11_pooled. The paper's VGG-11 does not pool behind its first convolution: only with that plan do the numbers of its Table VI
-come out. vgg11_pooled does, as VGG-11 is usually drawn, and costs a quarter.
+come out. vgg11_pooled does, as VGG-11 is usually drawn, and costs a fifth.
 Needs numpy and onnx.
 """
 
