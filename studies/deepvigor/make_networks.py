@@ -2,7 +2,9 @@
 """Networks of the DeepVigor+ paper's shapes with random weights, as ONNX files: make_networks.py FOLDER [NAME...]
 
 The weights are drawn from He's normal distribution, so the files serve to measure what an analysis costs, not what it
-finds. Names: vgg11, vgg16, resnet18 (all for CIFAR), mobilenetv2 (CIFAR), resnet18_imagenet, resnet34_imagenet.
+finds. Names: vgg11, vgg16, resnet18 (all for CIFAR), mobilenetv2 (CIFAR), resnet18_imagenet, resnet34_imagenet; and
+vgg11_pooled. The paper's VGG-11 does not pool behind its first convolution: only with that plan do the numbers of its Table VI
+come out. vgg11_pooled does, as VGG-11 is usually drawn, and costs a fifth.
 Needs numpy and onnx.
 """
 
@@ -104,7 +106,8 @@ def mobilenet(folder):
 
 
 NETWORKS = {
-    "vgg11": vgg("vgg11", [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"]),
+    "vgg11": vgg("vgg11", [64, 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"]),
+    "vgg11_pooled": vgg("vgg11_pooled", [64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M"]),
     "vgg16": vgg("vgg16", [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"]),
     "resnet18": resnet("resnet18", 32, (2, 2, 2, 2), 100),
     "mobilenetv2": mobilenet,

@@ -2,7 +2,7 @@
 """Reruns the experiments of DeepVigor+ (Ahmadilivani et al., 2024) as far as the networks at hand allow, and prints our
 figures beside the published ones.
 
-rerun.py PROGRAM DATA [--part truth|sampling|factors|plots|costs]... [--images N] [--networks FOLDER] [--work FOLDER]
+rerun.py PROGRAM DATA [--part truth|sampling|factors|plots|costs|counts]... [--images N] [--networks FOLDER] [--work FOLDER]
 
 DATA is the folder with the public models (README, *Public models and data*). Costs are measured on networks of the paper's
 shapes with random weights that make_networks.py has put into --networks. What was interrupted goes on with the same command.
@@ -84,6 +84,36 @@ def truth(runs, data, shares):
                           f"{a['targets']} | {percent(a['truth'])} | {percent(a['estimate'])} | {percent(a['absolute'])} | "
                           f"{percent(a['relative'])} | {a['rank_correlation'] or float('nan'):.3f} | "
                           f"{percent(a['constant_absolute'])} |", flush=True)
+
+
+PUBLISHED_COUNTS = {  # Tables V and VI, where the networks' shapes bring them out
+    ("VGG-11", "activations"): {"layer": 74_863, "unaware": 1_562_657},
+    ("VGG-11", "weights"): {"layer": 75_351, "unaware": 2_141_913},
+    ("ResNet-18-I", "weights"): {"layer": 190_896},
+}
+
+
+def counts(runs, data):
+    """Tables V and VI: simulations of exhaustive and statistical injection, by the verb sample-size."""
+    print("\n## Simulations of fault injection (Tables V and VI)\n")
+    print("Ours from the networks' shapes; published beside them, where known.\n")
+    print("| network | faults in | exhaustive | statistical, by layer | published | data-unaware (by bit) | published |")
+    print("|" + " --- |" * 7)
+    shapes = data / "sfi/deepvigor_networks_shapes.json"
+    for part in ("activations", "weights"):
+        found = {}
+        for method in ("layer", "unaware"):
+            command = [runs.program, "sample-size", shapes, "--in", part, "--method", method, "--json"]
+            done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, check=True)
+            for network in json.loads(done.stdout)["networks"]:
+                found.setdefault(network["name"], {})[method] = network
+        for name, methods in found.items():
+            published = PUBLISHED_COUNTS.get((name, part), {})
+            cells = [f"{methods['layer']['population']:,}"]
+            for method in ("layer", "unaware"):
+                cells.append(f"{methods[method]['faults']:,}")
+                cells.append(f"{published[method]:,}" if method in published else "–")
+            print(f"| {name} | {part} | {' | '.join(cells)} |", flush=True)
 
 
 def sampling(runs, data, names):
@@ -218,17 +248,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", type=lambda text: pathlib.Path(text).resolve())
     parser.add_argument("data", type=pathlib.Path)
-    parser.add_argument("--part", action="append", choices=["truth", "sampling", "factors", "plots", "costs"])
+    parser.add_argument("--part", action="append", choices=["truth", "sampling", "factors", "plots", "costs", "counts"])
     parser.add_argument("--images", type=int, default=100)
-    parser.add_argument("--truth-images", type=int, default=4, help="of ResNet-20, each fault of 15%% of whose channels is run")
+    parser.add_argument("--truth-images", type=int, default=1, help="of ResNet-20, each fault of 5%% of whose channels is run")
     parser.add_argument("--networks", type=pathlib.Path)
     parser.add_argument("--network", action="append", help="of --networks (default: vgg11, resnet18)")
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("deepvigor"))
     options = parser.parse_args()
     runs = Runs(options.program, options.work, options.images)
-    parts = options.part or ["truth", "sampling", "factors", "plots", *(["costs"] if options.networks else [])]
+    parts = options.part or ["truth", "sampling", "factors", "plots", "counts", *(["costs"] if options.networks else [])]
     if "truth" in parts:
-        truth(runs, options.data, {"ResNet-20": (0.15, options.truth_images), "MNIST MLP": (0.01, 16),
+        truth(runs, options.data, {"ResNet-20": (0.05, options.truth_images), "MNIST MLP": (0.01, 16),
                                    "mnist-8": (0.3, 32), "CIFAR-10 CNN (fixed point)": (0.15, 16),
                                    "classifier (fixed point)": (1, options.images)})
     if "sampling" in parts:
@@ -237,6 +267,8 @@ def main():
         factors(runs, options.data, {})
     if "plots" in parts:
         plots(runs, options.data, {})
+    if "counts" in parts:
+        counts(runs, options.data)
     if "costs" in parts:
         if not options.networks:
             parser.error("costs need --networks FOLDER, made by make_networks.py")

@@ -45,7 +45,11 @@ bool elementwise(const Pass& pass) {
     if (!one && count != pass.out_count()) return false;
     if (is_changed(pass, input)) reached = united(reached, pass.work.changed(input.id));
   }
-  const std::vector<View<float>> inputs = pass.work.views(pass.node);
+  for (const Input& input : pass.node.inputs) {
+    if (input.kind != Input::Kind::value) continue;
+    for (const Range& range : reached) pass.work.ask(input.id, range);
+  }
+  const std::vector<View<float>> inputs = pass.work.views_of_rows(pass.node);
   float* out = pass.out_for(reached);
   for (const Range& range : reached) some_elements(pass, op, inputs, range, out);
   pass.work.note_changes(pass.node.output, reached);
@@ -96,7 +100,8 @@ bool channelwise(const Pass& pass) {
   const std::int64_t in_plane = strides_of(x_shape)[1], out_plane = strides_of(pass.out_shape)[1];
   const Ranges& changed = pass.work.changed(pass.node.inputs[0].id);
   const Ranges stretches = pooling ? whole_planes(changed, in_plane) : changed;
-  const std::vector<View<float>> inputs = pass.work.views(pass.node);
+  for (const Range& range : stretches) pass.work.ask(pass.node.inputs[0].id, range);
+  const std::vector<View<float>> inputs = pass.work.views_of_rows(pass.node);
   float* out = pass.out_for(
       stretches == Ranges{{0, element_count(x_shape)}} ? Ranges{{0, pass.out_count()}} : Ranges{});
   Ranges reached;
@@ -136,7 +141,7 @@ bool movement(const Pass& pass) {
       for (const Range& range : changed) {
         std::fill(met.begin() + range.first, met.begin() + range.last, true);
       }
-      const float* from = pass.work.at(input.id);
+      const float* from = pass.work.rows(input.id);
       Ranges here;
       for (std::size_t i = 0; i < move->source.size(); ++i) {
         const std::int64_t at = move->source[i] - before;
@@ -157,7 +162,7 @@ bool movement(const Pass& pass) {
 
 void pass_difference(Workspace& work, int index, const std::vector<int>& struck) {
   const Node& node = work.graph().nodes[index];
-  const Pass pass{work, node, index, work.graph().values[node.output].shape, work.block().lanes};
+  const Pass pass{work, node, index, work.graph().values[node.output].shape, work.lanes()};
   const bool inputs_changed =
       std::any_of(node.inputs.begin(), node.inputs.end(),
                   [&](const Input& input) { return is_changed(pass, input); });

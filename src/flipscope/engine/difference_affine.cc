@@ -147,14 +147,20 @@ bool some_positions(const Pass& pass) {
   for (std::size_t k = 1; k < pass.node.inputs.size(); ++k) {
     if (is_changed(pass, pass.node.inputs[k])) return false;
   }
-  const Positions places = positions_met(pass.work.changed(x.id), strides_of(x.shape)[1]);
-  if (places.empty()) return false;
+  const Positions places = places_met(pass.work.changed(x.id), strides_of(x.shape)[1]);
   const Positions positions =
       affected_positions(*conv, x.shape, pass.node.inputs[1].shape, pass.out_shape, places);
   const std::int64_t plane = strides_of(pass.out_shape)[1];
-  if (2 * std::ssize(positions) > plane) return false;
+  if (4 * std::ssize(positions) > 3 * plane) return false;
+  const std::int64_t in_plane = strides_of(x.shape)[1];
+  const Positions read =
+      places_read(*conv, x.shape, pass.node.inputs[1].shape, pass.out_shape, positions);
+  for (std::int64_t c = 0; c < x.shape[1]; ++c) {
+    for (std::int32_t p : read) pass.work.ask(x.id, {c * in_plane + p, c * in_plane + p + 1});
+  }
   float* out = pass.out();
-  forward_positions(*conv, pass.work.views(pass.node), pass.out_shape, out, pass.lanes, positions);
+  forward_positions(*conv, pass.work.views_of_rows(pass.node), pass.out_shape, out, pass.lanes,
+                    positions);
   Ranges reached;
   for (std::int64_t c = 0; c < pass.out_shape[1]; ++c) {
     for (std::int32_t p : positions) append(reached, {c * plane + p, c * plane + p + 1});

@@ -3,32 +3,39 @@
 #include <algorithm>
 #include <limits>
 
+#include "flipscope/ops/pooling.h"
+#include "flipscope/ops/rows.h"
+
 namespace flipscope {
 namespace {
 
 using Lanes = std::vector<std::uint8_t>;
 
-/// Calls bad(golden, now) for every changed element of a value in every lane.
+/// What lanes are found to be, in words as wide as their numbers, so that loops over lanes are
+/// vectorised.
+using Found = std::vector<std::int32_t>;
+
+/// Takes lanes where bad(golden, now) holds for a changed element of a value off the line.
 template <typename Bad>
 void each_change(Workspace& work, int value, Lanes& on, Bad bad) {
-  const float* now = work.at(value);
-  const float* golden = work.golden(value);
-  const std::int64_t lanes = work.block().lanes;
+  const float* now = work.rows(value);
+  const std::int64_t lanes = work.lanes();
+  Found left(lanes, 0);
+  std::int32_t* const to = left.data();
   for (const Range& range : work.changed(value)) {
     for (std::int64_t e = range.first; e < range.last; ++e) {
-      const float* a = golden + e * lanes;
+      const float* a = work.golden_row(value, e);
       const float* b = now + e * lanes;
-      for (std::int64_t lane = 0; lane < lanes; ++lane) {
-        on[lane] = static_cast<std::uint8_t>(on[lane] & !bad(a[lane], b[lane]));
-      }
+      each_lane(lanes, [=](auto l) { to[l] |= static_cast<std::int32_t>(bad(a[l], b[l])); });
     }
   }
+  for (std::int64_t l = 0; l < lanes; ++l) on[l] &= static_cast<std::uint8_t>(left[l] == 0);
 }
 
 /// The pieces of a function that bends at `low` and `high`.
 void same_pieces(Workspace& work, int value, float low, float high, Lanes& on) {
   each_change(work, value, on, [low, high](float a, float b) {
-    return (a > low) != (b > low) || (a > high) != (b > high) || b != b;
+    return ((a > low) != (b > low)) | ((a > high) != (b > high)) | (b != b);
   });
 }
 
@@ -60,44 +67,37 @@ void unary(Workspace& work, const Node& node, const Unary& op, Lanes& on) {
 void maximum(Workspace& work, const Node& node, const Pooling& op, Lanes& on) {
   const int x = node.inputs[0].id;
   const Shape& in = node.inputs[0].shape;
-  const Shape& out = work.graph().values[node.output].shape;
-  const std::size_t rank = in.size() - 2;
-  const std::int64_t in_plane = strides_of(in)[1], out_plane = strides_of(out)[1];
-  const std::int64_t lanes = work.block().lanes;
-  const float* golden = work.golden(x);
-  const float* now = work.at(x);
-  const float* before = work.golden(node.output);
-  const float* after = work.at(node.output);
-  std::vector<std::int64_t> places;
-  Lanes one(lanes);
-  for (const std::int64_t channel : blocks_met(work.changed(x), in_plane)) {
+  const std::int64_t in_plane = strides_of(in)[1];
+  const std::int64_t out_plane = strides_of(work.graph().values[node.output].shape)[1];
+  const std::int64_t lanes = work.lanes();
+  const PoolingWindows windows = pooling_windows(op, in);
+  const std::vector<std::int64_t> channels = blocks_met(work.changed(x), in_plane);
+  for (const std::int64_t c : channels) work.ask(x, {c * in_plane, (c + 1) * in_plane});
+  for (const std::int64_t c : channels) {
+    work.ask(node.output, {c * out_plane, (c + 1) * out_plane});
+  }
+  const float* now = work.rows(x);
+  const float* after = work.rows(node.output);
+  Found all(lanes, 1), one(lanes);
+  std::int32_t* const kept = all.data();
+  std::int32_t* const found = one.data();
+  for (const std::int64_t c : channels) {
     for (std::int64_t p = 0; p < out_plane; ++p) {
-      places.assign(1, 0);
-      std::int64_t rest = p, stride = 1;
-      for (std::size_t a = rank; a-- > 0;) {
-        const std::int64_t at = rest % out[a + 2];
-        rest /= out[a + 2];
-        std::vector<std::int64_t> more;
-        for (std::int64_t k = 0; k < op.kernel[a]; ++k) {
-          const std::int64_t i = at * op.stride[a] + k * op.dilation[a] - op.pad_begin[a];
-          if (i < 0 || i >= in[a + 2]) continue;
-          for (const std::int64_t place : places) more.push_back(place + i * stride);
-        }
-        places = std::move(more);
-        stride *= in[a + 2];
+      const float* b0 = work.golden_row(node.output, c * out_plane + p, 1);
+      const float* b1 = after + (c * out_plane + p) * lanes;
+      std::fill(one.begin(), one.end(), 0);
+      for (std::int64_t t = windows.begin[p]; t < windows.begin[p + 1]; ++t) {
+        const std::int64_t place = c * in_plane + windows.taps[t];
+        const float* a0 = work.golden_row(x, place);
+        const float* a1 = now + place * lanes;
+        each_lane(lanes, [=](auto l) {
+          found[l] |= static_cast<std::int32_t>((a0[l] == b0[l]) & (a1[l] == b1[l]));
+        });
       }
-      std::fill(one.begin(), one.end(), std::uint8_t{0});
-      const std::int64_t o = (channel * out_plane + p) * lanes;
-      for (const std::int64_t place : places) {
-        const std::int64_t i = (channel * in_plane + place) * lanes;
-        for (std::int64_t lane = 0; lane < lanes; ++lane) {
-          one[lane] |= static_cast<std::uint8_t>(golden[i + lane] == before[o + lane] &&
-                                                 now[i + lane] == after[o + lane]);
-        }
-      }
-      for (std::int64_t lane = 0; lane < lanes; ++lane) on[lane] &= one[lane];
+      each_lane(lanes, [=](auto l) { kept[l] &= found[l]; });
     }
   }
+  for (std::int64_t l = 0; l < lanes; ++l) on[l] &= static_cast<std::uint8_t>(all[l]);
 }
 
 int changed_inputs(const Workspace& work, const Node& node) {

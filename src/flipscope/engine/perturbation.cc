@@ -1,6 +1,7 @@
 #include "flipscope/engine/perturbation.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "flipscope/engine/difference.h"
 #include "flipscope/engine/line_check.h"
@@ -13,11 +14,17 @@ struct PerturbedRun::State {
   explicit State(const Program& program)
       : work(program),
         producer(program.graph->values.size(), -1),
+        last_reader(program.graph->values.size(), -1),
         stage_at(program.graph->nodes.size(), -1),
         line_value(decision_input(*program.graph)) {
     for (std::size_t n = 0; n < program.graph->nodes.size(); ++n) {
       producer[program.graph->nodes[n].output] = static_cast<int>(n);
+      for (const Input& input : program.graph->nodes[n].inputs) {
+        if (input.kind == Input::Kind::value) last_reader[input.id] = static_cast<int>(n);
+      }
     }
+    last_reader[program.graph->outputs[0]] = static_cast<int>(program.graph->nodes.size());
+    last_reader[line_value] = last_reader[program.graph->outputs[0]];
     for (std::size_t s = 0; s < program.stages->size(); ++s) {
       stage_at[(*program.stages)[s].nodes.front()] = static_cast<int>(s);
     }
@@ -41,19 +48,70 @@ struct PerturbedRun::State {
     const Graph& graph = work.graph();
     passed.assign(graph.nodes.size(), false);
     for (int n = producer[value] + 1; n < std::ssize(graph.nodes); ++n) {
-      if (passed[n] || try_stage(n, value)) continue;
-      pass_difference(work, n, {});
-      if (graph.nodes[n].output != graph.outputs[0] || line_value == graph.outputs[0]) {
-        keep_lines(work, graph.nodes[n], line);
-      }
+      if (!passed[n] && !try_stage(n, value)) pass_node(n);
     }
     return work.at(graph.outputs[0]);
   }
 
+  void pass_node(int n) {
+    const Graph& graph = work.graph();
+    pass_difference(work, n, {});
+    if (graph.nodes[n].output != graph.outputs[0] || line_value == graph.outputs[0]) {
+      keep_lines(work, graph.nodes[n], line);
+    }
+  }
+
+  void begin(const Block& golden, int value, std::span<const Addition> additions) {
+    const std::int64_t count = std::ssize(additions), lanes = lanes_of(static_cast<int>(count));
+    picked.assign(lanes, additions.front().lane);
+    Ranges elements;
+    for (std::int64_t l = 0; l < count; ++l) {
+      picked[l] = additions[l].lane;
+      const bool known = l > 0 && additions[l].elements == additions[l - 1].elements;
+      if (!known) elements = united(elements, *additions[l].elements);
+    }
+    work.begin(golden, picked);
+    line.assign(lanes, 1);
+    for (const Range& range : elements) work.ask(value, range);
+    float* own = work.writable(value);
+    for (std::int64_t l = 0; l < count; ++l) {
+      for (const Range& range : *additions[l].elements) {
+        for (std::int64_t e = range.first; e < range.last; ++e) {
+          own[e * lanes + l] += additions[l].delta;
+        }
+      }
+    }
+    work.note_changes(value, elements);
+  }
+
+  bool is_reached(const Node& node) const {
+    return std::ranges::any_of(node.inputs, [&](const Input& input) {
+      return input.kind == Input::Kind::value && !work.changed(input.id).empty();
+    });
+  }
+
+  /// Marks lanes in which a value differs.
+  void mark_changes(int v) {
+    const float* now = work.rows(v);
+    for (const Range& range : work.changed(v)) {
+      for (std::int64_t e = range.first; e < range.last; ++e) {
+        const float* golden = work.golden_row(v, e);
+        for (int l = 0; l < work.lanes(); ++l) {
+          const bool same = std::bit_cast<std::uint32_t>(golden[l]) ==
+                            std::bit_cast<std::uint32_t>(now[e * work.lanes() + l]);
+          reached[l] |= static_cast<std::uint8_t>(!same);
+        }
+      }
+    }
+  }
+
   Workspace work;
-  std::vector<int> producer;  ///< [value] node that makes it, or −1
-  std::vector<int> stage_at;  ///< [node] stage that begins here, or −1
-  std::vector<bool> passed;   ///< [node] by its stage
+  std::vector<std::int32_t> picked;
+  std::vector<std::uint8_t> reached;  ///< [lane]
+  std::vector<int> producer;          ///< [value] node that makes it, or −1
+  std::vector<int> last_reader;  ///< [value] the last node that reads it; behind all for outputs
+  std::vector<int> stage_at;     ///< [node] stage that begins here, or −1
+  std::vector<bool> passed;      ///< [node] by its stage
   std::vector<std::uint8_t> line;
   int line_value;
 };
@@ -79,6 +137,29 @@ const float* PerturbedRun::add(const Block& golden, int value, const Ranges& ele
   }
   work.note_changes(value, elements);
   return state_->pass_on(value);
+}
+
+const float* PerturbedRun::add(const Block& golden, int value,
+                               std::span<const Addition> additions) {
+  state_->begin(golden, value, additions);
+  return state_->pass_on(value);
+}
+
+const std::vector<std::uint8_t>& PerturbedRun::reach(const Block& golden, int value,
+                                                     std::span<const Addition> additions) {
+  Workspace& work = state_->work;
+  const Graph& graph = work.graph();
+  state_->begin(golden, value, additions);
+  state_->reached.assign(work.lanes(), 0);
+  const int nodes = static_cast<int>(graph.nodes.size());
+  int n = state_->producer[value] + 1;
+  while (n < nodes && !(is_weighted(graph.nodes[n]) && state_->is_reached(graph.nodes[n]))) {
+    state_->pass_node(n++);
+  }
+  for (std::size_t v = 0; v < graph.values.size(); ++v) {
+    if (state_->last_reader[v] >= n) state_->mark_changes(static_cast<int>(v));
+  }
+  return state_->reached;
 }
 
 const float* PerturbedRun::replace(const Block& golden, int value, const Ranges& elements,

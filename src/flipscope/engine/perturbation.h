@@ -15,6 +15,14 @@
 
 namespace flipscope {
 
+/// What one lane of a run adds: `delta` to these elements of a value in one lane of the golden
+/// block.
+struct Addition {
+  const Ranges* elements = nullptr;
+  float delta = 0;
+  std::int32_t lane = 0;
+};
+
 /// The scratch memory of one thread. `program` must outlive it.
 class PerturbedRun {
  public:
@@ -29,12 +37,22 @@ class PerturbedRun {
   const float* add(const Block& golden, int value, const Ranges& elements,
                    std::span<const float> delta);
 
+  /// The same with an addition of its own in each lane: the output [element][lane of the run],
+  /// lanes as many as additions, rounded up to kLaneGroup. Only for programs that can_pick().
+  const float* add(const Block& golden, int value, std::span<const Addition> additions);
+
+  /// Which of these additions differ from the golden run where it reaches the next weighted layers,
+  /// [addition]; the others have golden outputs.
+  const std::vector<std::uint8_t>& reach(const Block& golden, int value,
+                                         std::span<const Addition> additions);
+
   /// The same when these elements become `numbers`, [element of the set][lane].
   const float* replace(const Block& golden, int value, const Ranges& elements,
                        const float* numbers);
 
-  /// Of the last add(), [lane]: 1 where the output is linear in the perturbation from golden to
-  /// here (see line_check.h): whatever lies between lies between in the output too, up to rounding.
+  /// Of the last add() or reach(), [lane]: 1 where the output is linear in the perturbation from
+  /// golden to here (see line_check.h): whatever lies between lies between in the output too, up to
+  /// rounding.
   const std::vector<std::uint8_t>& on_line() const;
 
   /// What is linear then: the output, or the input of a softmax at the end, [element][lane].

@@ -6,6 +6,7 @@
 
 #include "flipscope/engine/random_network.h"
 #include "flipscope/engine/reference.h"
+#include "flipscope/engine/workspace.h"
 #include "flipscope/score/classification.h"
 
 namespace flipscope {
@@ -148,6 +149,59 @@ TEST(PerturbedRun, OnALineSmallerPerturbationsLieBetween) {
   }
   EXPECT_GT(on_line, 10000u);
   EXPECT_GT(off_line, 10000u);
+}
+
+TEST(PerturbedRun, PickedLanesHaveTheBitsOfWholeRuns) {
+  std::size_t compared = 0, reached_none = 0;
+  for (std::uint64_t seed = 0; seed < 120; ++seed) {
+    testing::RandomNetwork random(seed);
+    const Graph graph = random.make();
+    const Program program(graph);
+    if (!can_pick(program)) continue;
+    constexpr int kSamples = 5;
+    const std::vector<float> inputs = random.samples(graph, kSamples);
+    const Block golden = run_golden(program, inputs.data(), 0, kSamples);
+    const std::int64_t outputs = element_count(graph.values[graph.outputs[0]].shape);
+    PerturbedRun run(program), whole(program);
+    Random draw(seed, 4);
+    for (int k = 0; k < 6; ++k) {
+      const int value = static_cast<int>(draw.below(graph.values.size()));
+      const Ranges sets[2] = {random_elements(graph.values[value].shape, draw),
+                              random_elements(graph.values[value].shape, draw)};
+      std::vector<Addition> additions;
+      const std::uint64_t count = 1 + draw.below(40);
+      for (std::uint64_t l = 0; l < count; ++l) {
+        const float size = std::ldexp(1.0f, static_cast<int>(draw.below(16)) - 10);
+        additions.push_back({&sets[l % 2], draw.below(2) == 0 ? size : -size,
+                             static_cast<std::int32_t>(draw.below(kSamples))});
+      }
+      const std::vector<std::uint8_t> reached = run.reach(golden, value, additions);
+      const std::vector<std::uint8_t> early = run.on_line();
+      const float* out = run.add(golden, value, additions);
+      const int lanes = lanes_of(static_cast<int>(additions.size()));
+      for (std::size_t l = 0; l < additions.size(); ++l) {
+        const Addition& one = additions[l];
+        std::vector<float> delta(golden.lanes, 0.0f);
+        delta[one.lane] = one.delta;
+        const float* expected = whole.add(golden, value, *one.elements, delta);
+        EXPECT_EQ(run.on_line()[l], whole.on_line()[one.lane]) << "seed " << seed;
+        bool golden_out = true;
+        for (std::int64_t e = 0; e < outputs; ++e) {
+          const float y = expected[e * golden.lanes + one.lane];
+          ASSERT_TRUE(equal(out[e * lanes + static_cast<std::int64_t>(l)], y)) << "seed " << seed;
+          golden_out =
+              golden_out && equal(y, golden.values[graph.outputs[0]][e * golden.lanes + one.lane]);
+          ++compared;
+        }
+        if (reached[l] != 0) continue;
+        ++reached_none;
+        EXPECT_TRUE(golden_out) << "seed " << seed;
+        EXPECT_EQ(early[l], run.on_line()[l]) << "seed " << seed;
+      }
+    }
+  }
+  EXPECT_GT(compared, 5000u);
+  EXPECT_GT(reached_none, 100u);
 }
 
 }  // namespace

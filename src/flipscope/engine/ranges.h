@@ -51,8 +51,24 @@ inline std::vector<std::int64_t> blocks_met(const Ranges& set, std::int64_t size
   return met;
 }
 
-/// The places of planes of `plane` elements that the set meets; none where that is over half of
-/// them.
+/// The places of planes of `plane` elements that the set meets, ascending.
+inline Positions places_met(const Ranges& set, std::int64_t plane) {
+  const bool whole = std::ranges::any_of(
+      set, [plane](const Range& range) { return range.last - range.first >= plane; });
+  std::vector<bool> met(plane, whole);
+  if (!whole) {
+    for (const Range& range : set) {
+      for (std::int64_t i = range.first; i < range.last; ++i) met[i % plane] = true;
+    }
+  }
+  Positions places;
+  for (std::int64_t p = 0; p < plane; ++p) {
+    if (met[p]) places.push_back(static_cast<std::int32_t>(p));
+  }
+  return places;
+}
+
+/// The same; none where that is over half of them.
 inline Positions positions_met(const Ranges& set, std::int64_t plane) {
   std::int64_t elements = 0;
   for (const Range& range : set) {
@@ -60,14 +76,7 @@ inline Positions positions_met(const Ranges& set, std::int64_t plane) {
     if (2 * (range.last - range.first) > plane) return {};
   }
   if (elements > 64 * plane) return {};
-  std::vector<bool> met(plane, false);
-  for (const Range& range : set) {
-    for (std::int64_t i = range.first; i < range.last; ++i) met[i % plane] = true;
-  }
-  Positions positions;
-  for (std::int64_t p = 0; p < plane; ++p) {
-    if (met[p]) positions.push_back(static_cast<std::int32_t>(p));
-  }
+  Positions positions = places_met(set, plane);
   if (2 * std::ssize(positions) > plane) positions.clear();
   return positions;
 }

@@ -1,9 +1,11 @@
 #include "flipscope/engine/workspace.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "flipscope/engine/stage_run.h"
+#include "flipscope/ops/dot.h"
 
 namespace flipscope {
 template <typename T>
@@ -12,8 +14,17 @@ void Workspace::Form<T>::forget() {
   for (std::vector<Difference>& differences : stale) differences.clear();
 }
 
+bool can_pick(const Program& program) {
+  const auto sums_codes = [](const Node& node) {
+    const Accumulation* sum = accumulation(node.op);
+    return sum != nullptr && !sum->rescale.empty();
+  };
+  return program.stages->empty() && std::ranges::none_of(program.graph->nodes, sums_codes);
+}
+
 Workspace::Workspace(const Program& golden_program)
     : program_(golden_program),
+      picked_(golden_program.graph->values.size()),
       numbers_(golden_program.graph->values.size()),
       bytes_(golden_program.graph->values.size()),
       changed_(golden_program.graph->values.size()),
@@ -23,8 +34,25 @@ Workspace::Workspace(const Program& golden_program)
       stage_sums_(golden_program.stages->size()),
       stage_summed_(stage_sums_.size(), false) {}
 
+void Workspace::forget_changes() {
+  for (Ranges& changed : changed_) changed.clear();
+  for (Positions& positions : positions_) positions.clear();
+}
+
+void Workspace::begin(const Block& block, std::span<const std::int32_t> picked) {
+  block_ = &block;
+  picks_ = true;
+  serial_ = 0;
+  picked_.begin(block, picked);
+  forget_changes();
+}
+
 void Workspace::begin(const Block& block) {
   block_ = &block;
+  if (picks_) {
+    picks_ = false;
+    forget_changes();
+  }
   for (std::size_t v = 0; v < changed_.size(); ++v) {
     if (changed_[v].empty()) continue;
     if (numbers_.current[v]) numbers_.stale[v].push_back({changed_[v], {}});
@@ -40,7 +68,27 @@ void Workspace::begin(const Block& block) {
   stage_summed_.assign(stage_summed_.size(), false);
 }
 
+const float* Workspace::rows(int v) {
+  if (!picks_) return at(v);
+  picked_.open(v, element_count(graph().values[v].shape));
+  return picked_.data(v);
+}
+
+void Workspace::ask(int v, const Range& rows) {
+  if (!picks_) return;
+  picked_.open(v, element_count(graph().values[v].shape));
+  picked_.hold(v, rows);
+}
+
+const float* Workspace::golden_row(int v, std::int64_t element, int which) {
+  return picks_ ? picked_.golden_row(v, element, which) : golden(v) + element * block_->lanes;
+}
+
 const float* Workspace::at(int v) {
+  if (picks_) {
+    ask(v, {0, element_count(graph().values[v].shape)});
+    return picked_.data(v);
+  }
   if (changed_[v].empty()) return golden(v);
   if (!numbers_.current[v]) unpack(v);
   return numbers_.copies[v].data();
@@ -53,6 +101,10 @@ const std::uint8_t* Workspace::bytes(int v) {
 }
 
 float* Workspace::writable(int v) {
+  if (picks_) {
+    picked_.open(v, element_count(graph().values[v].shape));
+    return picked_.data(v);
+  }
   if (!changed_[v].empty() && !numbers_.current[v]) unpack(v);
   const AlignedVector<float>& golden = block_->values[v];
   AlignedVector<float>& copy = numbers_.copies[v];
@@ -72,6 +124,7 @@ float* Workspace::writable(int v) {
 }
 
 float* Workspace::overwritable(int v) {
+  if (picks_) return writable(v);
   numbers_.copies[v].resize(block_->values[v].size());
   numbers_.copied[v] = true;
   numbers_.stale[v].clear();
@@ -158,24 +211,31 @@ bool Workspace::pack(int v) {
   return all_bytes;
 }
 
+bool Workspace::differs(int v, const Range& rows) {
+  const std::size_t row = lanes() * sizeof(float);
+  if (!picks_) {
+    return std::memcmp(numbers_.copies[v].data() + rows.first * lanes(),
+                       golden(v) + rows.first * lanes(), (rows.last - rows.first) * row) != 0;
+  }
+  for (std::int64_t e = rows.first; e < rows.last; ++e) {
+    if (std::memcmp(picked_.data(v) + e * lanes(), golden_row(v, e), row) != 0) return true;
+  }
+  return false;
+}
+
 void Workspace::note_changes(int v, const Ranges& written) {
   const Shape& shape = graph().values[v].shape;
   const std::int64_t plane = shape.size() > 2 ? strides_of(shape)[1] : 1;
-  const std::size_t lanes = block_->lanes;
-  const float* golden = block_->values[v].data();
-  const float* own = numbers_.copies[v].data();
   Ranges& changed = changed_[v];
   if (bytes_.current[v] && !changed.empty()) bytes_.stale[v].push_back({changed, positions_[v]});
   changed.clear();
   numbers_.current[v] = true;
   bytes_.current[v] = false;
   for (const Range& range : written) {
+    if (picks_) picked_.note(v, range);
     for (std::int64_t from = range.first; from < range.last;) {
       const std::int64_t to = std::min(range.last, (from / plane + 1) * plane);
-      const std::size_t bytes = (to - from) * lanes * sizeof(float);
-      if (std::memcmp(own + from * lanes, golden + from * lanes, bytes) != 0) {
-        append(changed, {from, to});
-      }
+      if (differs(v, {from, to})) append(changed, {from, to});
       from = to;
     }
   }
@@ -185,18 +245,27 @@ void Workspace::note_changes(int v, const Ranges& written) {
 
 void Workspace::note_all_changed(int v) {
   changed_[v] = {{0, element_count(graph().values[v].shape)}};
+  if (picks_) picked_.note(v, changed_[v].front());
   positions_[v].clear();
   numbers_.current[v] = true;
   bytes_.current[v] = false;
 }
 
 std::vector<View<float>> Workspace::views(const Node& node) {
+  return views(node, &Workspace::at);
+}
+
+std::vector<View<float>> Workspace::views_of_rows(const Node& node) {
+  return views(node, &Workspace::rows);
+}
+
+std::vector<View<float>> Workspace::views(const Node& node, const float* (Workspace::*data)(int)) {
   std::vector<View<float>> views;
   views.reserve(node.inputs.size());
   for (const Input& input : node.inputs) {
     View<float> view;
     if (input.kind == Input::Kind::value) {
-      view = {at(input.id), &input.shape, false, nullptr};
+      view = {(this->*data)(input.id), &input.shape, false, nullptr};
     } else if (input.kind == Input::Kind::constant) {
       view = {program_.constants[input.id].data(), &input.shape, true,
               program_.wide[input.id].data()};

@@ -11,9 +11,13 @@
 
 #include "flipscope/engine/golden.h"
 #include "flipscope/engine/packed.h"
+#include "flipscope/engine/picked_rows.h"
 #include "flipscope/engine/ranges.h"
 
 namespace flipscope {
+
+/// True where runs may be on some lanes: nothing is kept as bytes, no golden sums are added to.
+bool can_pick(const Program& program);
 
 class Workspace {
  public:
@@ -22,13 +26,27 @@ class Workspace {
   /// Starts a run on a block: nothing differs yet.
   void begin(const Block& block);
 
+  /// Starts a run on some lanes of a block, as PickedRows has them. Only for programs that
+  /// can_pick().
+  void begin(const Block& block, std::span<const std::int32_t> picked);
+
+  /// Lanes of the run.
+  int lanes() const { return picks_ ? picked_.lanes() : block_->lanes; }
+
   const Program& program() const { return program_; }
   const Block& block() const { return *block_; }
   const Graph& graph() const { return *program_.graph; }
 
   /// Value v as the run has it so far, [element][lane].
   const float* at(int v);
+  /// The same, of which only changed rows and those that were asked for may be read.
+  const float* rows(int v);
+  void ask(int v, const Range& rows);
+
+  /// The golden value; not where lanes are picked.
   const float* golden(int v) const { return block_->values[v].data(); }
+  /// A golden row in the run's lanes, until the next call with the same `which` (0 or 1).
+  const float* golden_row(int v, std::int64_t element, int which = 0);
 
   /// The elements of value v that differ from the golden run.
   const Ranges& changed(int v) const { return changed_[v]; }
@@ -63,6 +81,8 @@ class Workspace {
 
   /// The inputs of a node as the run has them.
   std::vector<View<float>> views(const Node& node);
+  /// The same, of which only rows that rows() allows may be read.
+  std::vector<View<float>> views_of_rows(const Node& node);
 
   /// Sets one element of a constant until end().
   void patch(int constant, std::int64_t element, double value);
@@ -109,10 +129,15 @@ class Workspace {
     void forget();
   };
 
+  std::vector<View<float>> views(const Node& node, const float* (Workspace::*data)(int));
+  bool differs(int v, const Range& rows);
+  void forget_changes();
   void unpack(int v);
   bool pack(int v);
   void restore_bytes(int v, const Difference& difference);
 
+  bool picks_ = false;
+  PickedRows picked_;
   Form<float> numbers_;
   Form<std::uint8_t> bytes_;
   std::vector<Ranges> changed_;                          ///< [value]

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cassert>
+#include <numeric>
+#include <type_traits>
 
 #include "flipscope/numeric/error.h"
 #include "flipscope/ops/convolution_geometry.h"
+#include "flipscope/ops/convolution_tiles.h"
 #include "flipscope/ops/dot.h"
 
 namespace flipscope {
@@ -72,6 +75,13 @@ class PositionRun {
 template <typename T, typename Op>
 void run(const Op& op, std::span<const View<T>> inputs, const Shape& y, T* out, int lanes,
          std::int64_t first, std::int64_t last) {
+  if constexpr (std::is_same_v<T, float> && std::is_same_v<Op, Convolution>) {
+    if (runs_in_tiles(op, inputs, lanes, last - first)) {
+      std::vector<std::int32_t> positions(product(y, 2));
+      std::iota(positions.begin(), positions.end(), 0);
+      return run_in_tiles(op, inputs, y, out, lanes, positions, first, last);
+    }
+  }
   PositionRun<T, Op> positions(op, inputs, y, out, lanes);
   Shape position(spatial_rank(y), 0);
   std::int64_t at = 0;
@@ -162,6 +172,9 @@ Shape output_shape(const TransposedConvolution& op, std::span<const Shape> input
 void forward_positions(const Convolution& op, std::span<const View<float>> inputs,
                        const Shape& out_shape, float* out, int lanes,
                        std::span<const std::int32_t> positions) {
+  if (runs_in_tiles(op, inputs, lanes, out_shape[1])) {
+    return run_in_tiles(op, inputs, out_shape, out, lanes, positions, 0, out_shape[1]);
+  }
   PositionRun<float, Convolution> run(op, inputs, out_shape, out, lanes);
   for (std::int32_t at : positions) run.run(coordinates(at, out_shape), at, 0, out_shape[1]);
 }

@@ -47,6 +47,11 @@ std::vector<std::int32_t> affected_positions(const Convolution& op, const Shape&
                                              const Shape& w_shape, const Shape& out_shape,
                                              std::span<const std::int32_t> places);
 
+/// Places of the input's planes that these output positions read, ascending.
+std::vector<std::int32_t> places_read(const Convolution& op, const Shape& x_shape,
+                                      const Shape& w_shape, const Shape& out_shape,
+                                      std::span<const std::int32_t> positions);
+
 /// Where each tap of the kernel reads the plane of its channel, [tap][output position], C order; −1
 /// where it falls on padding.
 std::vector<std::int32_t> tap_positions(const Convolution& op, const Shape& x_shape,

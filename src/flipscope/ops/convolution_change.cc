@@ -31,6 +31,22 @@ std::vector<std::int32_t> affected_positions(const Convolution& op, const Shape&
   return positions;
 }
 
+std::vector<std::int32_t> places_read(const Convolution& op, const Shape& x_shape,
+                                      const Shape& w_shape, const Shape& out_shape,
+                                      std::span<const std::int32_t> positions) {
+  std::vector<bool> read(product(x_shape, 2), false);
+  std::vector<SpatialTap> taps;
+  for (std::int32_t at : positions) {
+    spatial_taps(op, x_shape, w_shape, coordinates(at, out_shape), taps);
+    for (const SpatialTap& tap : taps) read[tap.plane] = true;
+  }
+  std::vector<std::int32_t> places;
+  for (std::size_t p = 0; p < read.size(); ++p) {
+    if (read[p]) places.push_back(static_cast<std::int32_t>(p));
+  }
+  return places;
+}
+
 std::vector<std::int32_t> tap_positions(const Convolution& op, const Shape& x_shape,
                                         const Shape& w_shape, const Shape& out_shape) {
   const std::int64_t positions = product(out_shape, 2);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -196,6 +197,58 @@ TEST(MatrixProduct, RescalesTheExactSumOnce) {
   EXPECT_EQ(narrow_out[0], static_cast<float>(9 * 0.1));
   EXPECT_EQ(narrow_out[16], static_cast<float>(90 * 0.01));
   EXPECT_EQ(narrow_out, wide_out);
+}
+
+TEST(Kernels, PickLanesTakesThem) {
+  const AlignedVector<float> row = random_numbers(48, 6);
+  std::vector<std::int32_t> picked(80);
+  for (int l = 0; l < 80; ++l) picked[l] = l * 29 % 48;
+  std::vector<float> out(80);
+  pick_lanes(row.data(), picked.data(), 80, out.data());
+  for (int l = 0; l < 80; ++l) EXPECT_EQ(out[l], row[picked[l]]);
+}
+
+TEST(Convolution, TilesHaveTheBitsOfOneElementAfterTheOther) {
+  constexpr int kLanes = 16;
+  for (const std::int64_t groups : {1, 2}) {
+    for (const std::int64_t stride : {1, 2}) {
+      const Convolution op{.stride = {stride, 1},
+                           .dilation = {1, 1},
+                           .pad_begin = {1, 2},
+                           .pad_end = {0, 1},
+                           .groups = groups};
+      const Shape x_shape{2, 22, 8, 6}, w_shape{140, 22 / groups, 3, 3}, b_shape{140};
+      const Shape y_shape = output_shape(op, std::vector<Shape>{x_shape, w_shape, b_shape});
+      const AlignedVector<float> x = random_numbers(element_count(x_shape) * kLanes, 8),
+                                 w = random_numbers(element_count(w_shape), 9),
+                                 b = random_numbers(140, 10);
+      const std::vector<View<float>> inputs{
+          {x.data(), &x_shape}, {w.data(), &w_shape, true}, {b.data(), &b_shape, true}};
+      AlignedVector<float> tiles(element_count(y_shape) * kLanes), single(tiles.size());
+      forward<float>(op, inputs, y_shape, tiles.data(), kLanes);
+      for (std::int64_t c = 0; c < 140; ++c) {
+        for (std::int64_t p = 0; p < y_shape[2] * y_shape[3]; ++p) {
+          forward_element(op, inputs, y_shape, single.data(), kLanes, c, p);
+        }
+      }
+      ASSERT_EQ(std::memcmp(tiles.data(), single.data(), tiles.size() * sizeof(float)), 0);
+    }
+  }
+}
+
+TEST(Convolution, PlacesThatAreReadAreThoseThatAffect) {
+  const Convolution op{
+      .stride = {2, 1}, .dilation = {1, 2}, .pad_begin = {1, 0}, .pad_end = {1, 1}};
+  const Shape x{1, 1, 7, 8}, w{1, 1, 3, 2}, y = output_shape(op, std::vector<Shape>{x, w});
+  const auto contains = [](const std::vector<std::int32_t>& all, std::int32_t one) {
+    return std::find(all.begin(), all.end(), one) != all.end();
+  };
+  for (std::int32_t o = 0; o < y[2] * y[3]; ++o) {
+    const std::vector<std::int32_t> read = places_read(op, x, w, y, std::vector{o});
+    for (std::int32_t i = 0; i < x[2] * x[3]; ++i) {
+      EXPECT_EQ(contains(read, i), contains(affected_positions(op, x, w, y, std::vector{i}), o));
+    }
+  }
 }
 
 }  // namespace

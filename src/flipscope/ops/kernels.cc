@@ -31,6 +31,10 @@ void quantize_row_here(const QuantizeRow& row) {
   quantize_row_portable(row);
 }
 
+void pick_lanes_here(const float* row, const std::int32_t* picked, int lanes, float* out) {
+  for (int lane = 0; lane < lanes; ++lane) out[lane] = row[picked[lane]];
+}
+
 double peak_here() {
   return 0;
 }
@@ -199,6 +203,15 @@ void quantize_row_here(const QuantizeRow& row) {
   }
 }
 
+void pick_lanes_here(const float* row, const std::int32_t* picked, int lanes, float* out) {
+  const Floats f;
+  const hn::RebindToSigned<Floats> places;
+  const int width = static_cast<int>(hn::Lanes(f));
+  for (int lane = 0; lane < lanes; lane += width) {
+    hn::StoreU(hn::GatherIndex(f, row, hn::LoadU(places, picked + lane)), f, out + lane);
+  }
+}
+
 double peak_here() {
   const Floats f;
   constexpr int kChains = 12;
@@ -241,6 +254,7 @@ namespace flipscope {
 HWY_EXPORT(dot_floats_here);
 HWY_EXPORT(dot_doubles_here);
 HWY_EXPORT(quantize_row_here);
+HWY_EXPORT(pick_lanes_here);
 HWY_EXPORT(peak_here);
 HWY_EXPORT(name_here);
 
@@ -292,6 +306,10 @@ void quantize_row_portable(const QuantizeRow& row) {
                                        : round_half_even(clamp(scaled + row.zero));
     row.out[i] = std::isnan(x) ? x : code - row.zero + 0.0f;
   }
+}
+
+void pick_lanes(const float* row, const std::int32_t* picked, int lanes, float* out) {
+  HWY_DYNAMIC_DISPATCH(pick_lanes_here)(row, picked, lanes, out);
 }
 
 const char* instruction_set() {

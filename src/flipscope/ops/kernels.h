@@ -51,6 +51,9 @@ struct QuantizeRow {
 void quantize_row(const QuantizeRow& row);
 void quantize_row_portable(const QuantizeRow& row);
 
+/// out[l] = row[picked[l]] for l < lanes, a multiple of kLaneGroup.
+void pick_lanes(const float* row, const std::int32_t* picked, int lanes, float* out);
+
 /// Name of the instruction set that dot_rows() runs on: "AVX3", "AVX2", "portable".
 const char* instruction_set();
 
