@@ -45,20 +45,20 @@ struct TileRun {
     const bool has_bias = begins && inputs.size() > 2 && inputs[2].shape;
     const std::int64_t plane = batch * g.in_channels + group * g.in_per_group + channel;
     float* const sums = out + ((batch * g.out_channels + from) * g.out_plane + place.at) * lanes;
-    dot_rows(DotRows{.x = inputs[0].data + (plane * g.in_plane + place.anchor) * lanes,
-                     .element = pattern.all.element.data(),
-                     .weights = inputs[1].data + group * g.group_step +
-                                (from - group * g.out_per_group) * g.row_step +
-                                channel * g.channel_step,
-                     .weight = pattern.all.weight.data(),
-                     .row_step = g.row_step,
-                     .taps = channels * std::ssize(pattern.taps),
-                     .bias = has_bias ? inputs[2].data + from : nullptr,
-                     .start = begins ? nullptr : sums,
-                     .rows = to - from,
-                     .out = sums,
-                     .out_step = g.out_plane * lanes,
-                     .lanes = lanes});
+    dot_rows(DotRows<float>{.x = inputs[0].data + (plane * g.in_plane + place.anchor) * lanes,
+                            .element = pattern.all.element.data(),
+                            .weights = inputs[1].data + group * g.group_step +
+                                       (from - group * g.out_per_group) * g.row_step +
+                                       channel * g.channel_step,
+                            .weight = pattern.all.weight.data(),
+                            .row_step = g.row_step,
+                            .taps = channels * std::ssize(pattern.taps),
+                            .bias = has_bias ? inputs[2].data + from : nullptr,
+                            .start = begins ? nullptr : sums,
+                            .rows = to - from,
+                            .out = sums,
+                            .out_step = g.out_plane * lanes,
+                            .lanes = lanes});
   }
 };
 
