@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "flipscope/campaign/test_campaign.h"
+#include "flipscope/engine/program.h"
 #include "flipscope/engine/random_network.h"
 
 namespace flipscope {
@@ -27,6 +28,7 @@ TEST_F(FastTest, OutcomesAndScoresAreThoseOfTheExactCampaign) {
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
     RandomNetwork random(seed);
     const Graph graph = random.make();
+    const bool on_codes = !Program(graph).stages->empty();  // nothing is proved there
     Samples samples;
     samples.count = 70;
     samples.identity = "random";
@@ -45,9 +47,9 @@ TEST_F(FastTest, OutcomesAndScoresAreThoseOfTheExactCampaign) {
       const CampaignSummary summary = run_plan(plan, options, store, {}, stop);
       EXPECT_EQ(summary.masked.has_value(), arithmetic == Arithmetic::exact);
       EXPECT_EQ(summary.work.pairs(), 70 * summary.rows);
-      EXPECT_TRUE(arithmetic == Arithmetic::fast || summary.work.proved == 0);
+      EXPECT_TRUE((arithmetic == Arithmetic::fast && !on_codes) || summary.work.proved == 0);
       proved += summary.work.proved;
-      run += summary.work.whole;
+      if (!on_codes) run += summary.work.whole;
       return table(csv(store));
     };
     for (const char* faults : {"bit-flip", "stuck-at-0", "burst:2"}) {
