@@ -3,15 +3,13 @@
 
 import csv
 import json
-import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import unittest
 
-import cli_test
-from cli_test import AUTOENCODER, CLASSIFIER, EMD, EXAMPLES, SAMPLES, Case
+import cases
+from cases import AUTOENCODER, CLASSIFIER, EMD, EXAMPLES, SAMPLES, Case
 
 KERNEL = ["--layers", "encoder.conv"]  # 324 bits
 FEW = [*EMD, "--first", "20", *KERNEL]
@@ -277,5 +275,4 @@ class Compare(Case):
 
 
 if __name__ == "__main__":
-    cli_test.PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-    unittest.main()
+    cases.main(__doc__)

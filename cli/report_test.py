@@ -4,13 +4,10 @@
 import csv
 import io
 import json
-import pathlib
 import re
-import sys
-import unittest
 
-import cli_test
-from cli_test import Case, CLASSIFIER, SAMPLES
+import cases
+from cases import Case, CLASSIFIER, SAMPLES
 
 
 class Report(Case):
@@ -127,7 +124,4 @@ class Report(Case):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    cli_test.PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-    unittest.main()
+    cases.main(__doc__)

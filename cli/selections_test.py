@@ -6,47 +6,19 @@ import os
 import pathlib
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 import unittest
 
-PROGRAM = None
+import cases
+from cases import AUTOENCODER, CLASSIFIER, EXAMPLES
+
 DATA = pathlib.Path(os.environ.get("FLIPSCOPE_DATA", "/nonexistent"))
-EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples"
-CLASSIFIER = str(EXAMPLES / "classifier.onnx")
-AUTOENCODER = str(EXAMPLES / "autoencoder.onnx")
-SAMPLES = ["--inputs", str(EXAMPLES / "classifier_inputs.npy"), "--scale", "1/256",
-           "--labels", str(EXAMPLES / "classifier_labels.npy"), "--first", "64"]
+SAMPLES = [*cases.SAMPLES, "--first", "64"]
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-    def call(self, *words):
-        return subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=600,
-                              cwd=self.folder)
-
-    def good(self, *words):
-        done = self.call(*words)
-        self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
-        return done.stdout
-
+class Case(cases.Case):
     def data(self, *words):
         return json.loads(self.good(*words, "--json"))
-
-    def bad(self, *words, says=()):
-        """Exit code 2, one line on standard error with every word of `says`, nothing left behind."""
-        before = sorted(self.folder.iterdir())
-        done = self.call(*words)
-        self.assertEqual(done.returncode, 2, f"{words}\n{done.stderr}")
-        self.assertRegex(done.stderr, r"\Aflipscope: \[[a-z0-9-]+\] [^\n]+\n\Z")
-        for word in says:
-            self.assertIn(word, done.stderr)
-        self.assertEqual(sorted(self.folder.iterdir()), before)
 
     def inject(self, store, *words):
         return self.data("inject", CLASSIFIER, *SAMPLES, "--store", store, "--quiet", *words)
@@ -142,8 +114,9 @@ class Selections(Case):
     def test_a_signal_leaves_what_resumes(self):
         words = ["inject", CLASSIFIER, *SAMPLES[:-2], "--select", "binary-search", "--store", "run.db", "--threads", "1"]
         self.good(*words[:-4], "--store", "whole.db")
-        child = subprocess.Popen([PROGRAM, *words], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        time.sleep(0.3)
+        child = subprocess.Popen([cases.PROGRAM, *words], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while child.poll() is None and not (self.folder / "run.db").exists():
+            time.sleep(0.005)
         child.send_signal(signal.SIGINT)
         child.communicate()
         self.assertIn(child.returncode, (0, 3))
@@ -252,5 +225,4 @@ class Against(Case):
 
 
 if __name__ == "__main__":
-    PROGRAM = sys.argv.pop(1)
-    unittest.main(verbosity=1)
+    cases.main(__doc__)

@@ -4,16 +4,13 @@
 import csv
 import io
 import json
-import pathlib
 import re
 import signal
 import subprocess
-import sys
 import time
-import unittest
 
-import cli_test
-from cli_test import AUTOENCODER, CLASSIFIER, EMD, SAMPLES, Case
+import cases
+from cases import AUTOENCODER, CLASSIFIER, EMD, SAMPLES, Case
 
 FEW = ["--first", "100"]
 HEURISTICS = ("affected", "l1", "l2", "linf", "relative-l2", "cosine", "centroid", "centroid-own", "centroid-margin",
@@ -126,7 +123,7 @@ class Slice(Case):
                  says=["--in weights"])
 
     def test_interruption_keeps_what_is_done(self):
-        words = [cli_test.PROGRAM, "slice", CLASSIFIER, *SAMPLES, "--heuristic", "all:all", "--threads", "1", "--quiet",
+        words = [cases.PROGRAM, "slice", CLASSIFIER, *SAMPLES, "--heuristic", "all:all", "--threads", "1", "--quiet",
                  "--out", "s.csv"]
         running = subprocess.Popen(words, cwd=self.folder, stderr=subprocess.PIPE, text=True)
         while not (self.folder / "s.csv.partial").exists() and running.poll() is None:
@@ -228,5 +225,4 @@ class Rank(Case):
 
 
 if __name__ == "__main__":
-    cli_test.PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-    unittest.main()
+    cases.main(__doc__)

@@ -99,4 +99,7 @@ def from_hls4ml(model: Any, keras: Any = None) -> Model:
         model = deserialize_model(os.fspath(model), output_dir=os.path.dirname(session.new_path("hls4ml")))
     if not hasattr(model, "get_layers"):
         raise Error(f"[hls4ml] a {type(model).__name__} is no hls4ml model; give a ModelGraph or a .fml file")
-    return from_onnx(to_qonnx(model, layers_of(keras) if keras is not None else {}))
+    trained = layers_of(keras) if keras is not None else {}
+    if keras is not None and not trained:
+        raise Error("[hls4ml] the model that keras= gives has no layers of HGQ2")
+    return from_onnx(to_qonnx(model, trained))

@@ -39,6 +39,7 @@ def formats_of(layer: Any, which: str, numbers: Any, outputs_first: bool) -> Ele
     """Of the parameter `which` of an HGQ2 layer, whose numbers are these in hls4ml. None where HGQ2 does not quantize it
     to fixed point."""
     import numpy
+    from keras import ops
 
     parameters = NORMALIZATION if hasattr(layer, "qscaler_and_qoffset") else PARAMETERS
     name, quantized = parameters.get(which, (None, None))
@@ -47,10 +48,13 @@ def formats_of(layer: Any, which: str, numbers: Any, outputs_first: bool) -> Ele
         return None
     if quantizer.scaler is not None or quantizer.affine is not None:
         raise Error(f"[hgq] layer '{layer.name}': its {which} is quantized with a scaler or affine, which does not map")
-    values = numpy.asarray(quantized(layer))
-    k, i, f = (numpy.broadcast_to(numpy.asarray(part), values.shape).astype(int) for part in quantizer.quantizer.kif)
+    values = ops.convert_to_numpy(quantized(layer))
+    k, i, f = (numpy.broadcast_to(ops.convert_to_numpy(part), values.shape).astype(int)
+               for part in quantizer.quantizer.kif)
     # An element without bits is stored nowhere; but one of a sign alone may be −2^i.
     widths = numpy.where(i + f > 0, k + i + f, numpy.where(values != 0, k, 0))
+    if quantizer.quantizer.overflow_mode == "WRAP":  # Its range is traced from the number: of 0 there is none.
+        widths = numpy.where(values == 0, 0, widths)
     fractions = numpy.where(widths > 0, f, 0)
     codes = values * 2.0 ** fractions
     inside = (codes == numpy.floor(codes)) & (codes >= -k * 2.0 ** (widths - k)) & (codes < 2.0 ** (widths - k))

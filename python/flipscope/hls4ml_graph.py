@@ -55,6 +55,7 @@ class Graph:
         self.constants: dict[str, Any] = {}
         self.grids: dict[str, int] = {}  #: fractional bits of each value
         self.trained = trained
+        self.met: set[str] = set()  #: HGQ2's layers whose weights were found
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         domain = "qonnx.custom_op.general" if kind == "Quant" else ""
@@ -102,6 +103,7 @@ class Graph:
         elements."""
         variable = layer.weights[which]
         if layer.name in self.trained:
+            self.met.add(layer.name)
             formats = formats_of(self.trained[layer.name], which, variable.data,
                                  bool(layer.get_attr("_weights_transposed", False)))
             if formats is not None:
@@ -142,6 +144,10 @@ def to_qonnx(model: Any, trained: dict[str, Any]) -> bytes:
         raise Error("[hls4ml] the model has several inputs or outputs; one of each maps")
     for layer in layers:
         hls4ml_layers.add(graph, layer)
+    for name in trained:
+        if hasattr(trained[name], "kq") and name not in graph.met:
+            raise Error(f"[hls4ml] the Keras model's layer '{name}' is not in the hls4ml model; give the one that was "
+                        "converted")
     output = dropped.get(model.outputs[0], model.outputs[0])
     shapes = {name: list(variable.shape) for layer in layers for name, variable in layer.variables.items()}
     return graph.model(str(model.config.get_project_name()), (hls4ml_layers.ENTRY, shapes[entries[0].outputs[0]]),

@@ -25,6 +25,8 @@ def add(graph: Graph, layer: Any) -> None:
         graph.node("Identity", [raw], layer.outputs[0])
         return
     result = Fixed(layer.name, layer.get_output_variable().type.precision)
+    if graph.trained:
+        _widen(graph, layer, result)
     graph.quantized(raw, result, layer.outputs[0])
 
 
@@ -32,6 +34,32 @@ def _is_quantizer(layer: Any) -> bool:
     """Where HGQ2 quantizes: other results are as precise as hls4ml finds that they must be."""
     kinds = ("Input", "InputLayer", "FixedPointQuantizer")
     return layer.class_name in kinds or bool(layer.get_attr("_result_t_propagated", False))
+
+
+def _widen(graph: Graph, layer: Any, result: Fixed) -> None:
+    """To all that HGQ2's quantizer can give: hls4ml's result has what golden weights need of it. A quantizer of its own
+    has quantized already, and the result only holds that; one that hls4ml joined to the layer is the next layer's."""
+    import numpy
+
+    if layer.class_name == "FixedPointQuantizer":
+        signs, bits, integers = (numpy.ravel(part) for part in numpy.broadcast_arrays(*layer.get_attr("mask_kbi")))
+        result.rounding, result.overflow = "TRN", WRAP
+    else:
+        readers = [getattr(graph.trained.get(reader.name), "iq", None) for reader in layer.get_output_nodes()]
+        own = [reader.quantizer.kif for reader in readers if hasattr(getattr(reader, "quantizer", None), "kif")]
+        if not own or layer.class_name in ("Input", "InputLayer") or hasattr(graph.trained.get(layer.name), "oq"):
+            return
+        signs, integers, fractions = (numpy.concatenate([numpy.ravel(kif[part]) for kif in own]) for part in range(3))
+        bits = signs + integers + fractions
+        integers = signs + integers
+    some = bits > 0
+    if not some.any():
+        return
+    signed = result.signed or bool(numpy.any(signs[some]))
+    fraction = max(result.fraction, int(numpy.max((bits - integers)[some])))
+    integer = max(result.width - result.fraction + (signed and not result.signed),
+                  int(numpy.max((integers + (signed & (signs == 0)))[some])))
+    result.signed, result.fraction, result.width = signed, fraction, integer + fraction
 
 
 def entry(graph: Graph, layer: Any) -> str:

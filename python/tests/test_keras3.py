@@ -126,7 +126,7 @@ class Hgq2(unittest.TestCase):
             model = flipscope.from_keras(live)
             np.testing.assert_array_equal(model(x), np.asarray(live(x)).reshape(60, -1))
             tensors = {tensor["name"]: tensor for tensor in model.tensors}
-            stored_bits = 0
+            stored_bits, none = 0, 0
             for layer in live.layers:
                 for which, name in (("weight", "kq"), ("bias", "bq")):
                     if not hasattr(layer, name):
@@ -136,27 +136,29 @@ class Hgq2(unittest.TestCase):
                     values = np.asarray(layer.qkernel if which == "weight" else layer.qbias)
                     np.testing.assert_array_equal(model.values(stored["name"]), values)
                     k, i, f = (np.broadcast_to(np.asarray(part), values.shape) for part in quantizer.kif)
-                    bits = np.where((i + f > 0) | (values != 0), k + np.maximum(i + f, 0), 0)
+                    exists = (values != 0) | ((i + f > 0) & (quantizer.overflow_mode != "WRAP"))
+                    bits = np.where(exists, k + np.maximum(i + f, 0), 0)
                     np.testing.assert_array_equal(stored["widths"], bits)
-                    self.assertEqual(bits.min(), 0)
+                    pruned = np.flatnonzero(bits == 0)
+                    none += pruned.size
                     stored_bits += int(bits.sum()) if which == "weight" else 0
                     for index in np.flatnonzero(bits)[:40]:  # The sign moves it by 2^i.
                         top = int(bits.flat[index]) - 1
                         faulty = model.values(stored["name"], (stored["name"], int(index), top))
                         moved = (faulty - values).flat[index]
                         self.assertEqual(abs(moved), 2.0 ** i.flat[index] if k.flat[index] else 2.0 ** (i.flat[index] - 1))
-                    with self.assertRaisesRegex(flipscope.Error, "stores 0 bits"):
-                        model(x, (stored["name"], int(np.flatnonzero(bits == 0)[0]), 0))
+                    for index in pruned[:3]:
+                        with self.assertRaisesRegex(flipscope.Error, "stores 0 bits"):
+                            model(x, (stored["name"], int(index), 0))
+            self.assertGreater(none, 0)
             self.assertEqual(flipscope.info(model)["parts"]["weights"]["bits"], stored_bits)
 
-    def test_faults_are_those_of_hgq2(self):
-        """A weight that is replaced by the number that its struck word stands for: HGQ2's own outputs."""
-        from hgq.layers import QDense
-
-        live, x = self.network(lambda: [QDense(7)], (6,))
+    def compare_flips(self, live, layer, x):
+        """Outputs where a weight is replaced by the number that its struck word stands for: HGQ2's own. How many flips
+        could be compared, and how many of them change outputs."""
         model = flipscope.from_keras(live)
-        layer, golden = live.layers[-1], np.asarray(live.layers[-1].qkernel)
-        stored = f"{layer.name}.weight"
+        golden, stored = np.asarray(layer.qkernel), f"{layer.name}.weight"
+        np.testing.assert_array_equal(model(x), np.asarray(live(x)))
         widths = next(tensor["widths"] for tensor in model.tensors if tensor["name"] == stored)
         latent, same, different = np.asarray(layer.kernel), 0, 0
         for index in range(golden.size):
@@ -171,8 +173,35 @@ class Hgq2(unittest.TestCase):
                 np.testing.assert_array_equal(model(x, fault), expected, str(fault))
                 different += int((expected != model(x)).any())
                 same += 1
+        return same, different
+
+    def test_faults_are_those_of_hgq2(self):
+        from hgq.layers import QDense
+
+        live, x = self.network(lambda: [QDense(7)], (6,))
+        same, different = self.compare_flips(live, live.layers[-1], x)
         self.assertGreater(same, 60)
         self.assertGreater(different, 40)
+
+    def test_results_hold_what_faults_make_of_them(self):
+        """Positive weights on positive inputs: hls4ml drops the sign of sums, which struck weights need."""
+        import keras
+        from hgq.config import QuantizerConfigScope
+        from hgq.layers import QDense
+        from hgq.utils import trace_minmax
+
+        for axes in ({}, {"heterogeneous_axis": ()}):
+            keras.utils.set_random_seed(3)
+            with QuantizerConfigScope(place="all", default_q_type="kbi"), \
+                    QuantizerConfigScope(place="datalane", overflow_mode="SAT", **axes):
+                live = keras.Sequential([keras.Input((4,)), QDense(3, activation="relu"), QDense(2, use_bias=False),
+                                         QDense(2)])
+            x = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+            live(x)
+            middle = live.layers[1]
+            middle.kernel.assign(np.abs(np.asarray(middle.kernel)) + 0.3)
+            trace_minmax(live, x)
+            self.assertGreater(self.compare_flips(live, middle, x)[1], 40)
 
     def test_a_campaign_strikes_what_is_stored(self):
         from hgq.layers import QDense

@@ -30,8 +30,8 @@ class SearchPool {
 
   void work(const std::atomic<bool>& stop) {
     while (!stop) {
-      while (ready_.size() < kRunLanes && (!fresh_.empty() || open_next())) sift();
-      if (ready_.empty()) return;
+      while (!stop && ready_.size() < kRunLanes && (!fresh_.empty() || open_next())) sift();
+      if (stop || ready_.empty()) return;
       probe();
     }
   }

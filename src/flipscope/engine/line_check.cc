@@ -1,6 +1,7 @@
 #include "flipscope/engine/line_check.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "flipscope/ops/pooling.h"
@@ -15,7 +16,14 @@ using Lanes = std::vector<std::uint8_t>;
 /// vectorised.
 using Found = std::vector<std::int32_t>;
 
-/// Takes lanes where bad(golden, now) holds for a changed element of a value off the line.
+/// 1 where the bits differ.
+std::int32_t differs(float a, float b) {
+  return static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(a) !=
+                                   std::bit_cast<std::uint32_t>(b));
+}
+
+/// Takes lanes where bad(golden, now) holds for an element that they change off the line. (Elements
+/// that other lanes change say nothing of them: those may be runs of other errors.)
 template <typename Bad>
 void each_change(Workspace& work, int value, Lanes& on, Bad bad) {
   const float* now = work.rows(value);
@@ -26,7 +34,9 @@ void each_change(Workspace& work, int value, Lanes& on, Bad bad) {
     for (std::int64_t e = range.first; e < range.last; ++e) {
       const float* a = work.golden_row(value, e);
       const float* b = now + e * lanes;
-      each_lane(lanes, [=](auto l) { to[l] |= static_cast<std::int32_t>(bad(a[l], b[l])); });
+      each_lane(lanes, [=](auto l) {
+        to[l] |= static_cast<std::int32_t>(bad(a[l], b[l])) & differs(a[l], b[l]);
+      });
     }
   }
   for (std::int64_t l = 0; l < lanes; ++l) on[l] &= static_cast<std::uint8_t>(left[l] == 0);
@@ -63,7 +73,8 @@ void unary(Workspace& work, const Node& node, const Unary& op, Lanes& on) {
   }
 }
 
-/// A window's maximum stays on the line where one element is the largest at both ends.
+/// A window's maximum stays on the line where one element is the largest at both ends, or nothing
+/// of it changes.
 void maximum(Workspace& work, const Node& node, const Pooling& op, Lanes& on) {
   const int x = node.inputs[0].id;
   const Shape& in = node.inputs[0].shape;
@@ -78,23 +89,26 @@ void maximum(Workspace& work, const Node& node, const Pooling& op, Lanes& on) {
   }
   const float* now = work.rows(x);
   const float* after = work.rows(node.output);
-  Found all(lanes, 1), one(lanes);
+  Found all(lanes, 1), one(lanes), any(lanes);
   std::int32_t* const kept = all.data();
   std::int32_t* const found = one.data();
+  std::int32_t* const changed = any.data();
   for (const std::int64_t c : channels) {
     for (std::int64_t p = 0; p < out_plane; ++p) {
       const float* b0 = work.golden_row(node.output, c * out_plane + p, 1);
       const float* b1 = after + (c * out_plane + p) * lanes;
       std::fill(one.begin(), one.end(), 0);
+      each_lane(lanes, [=](auto l) { changed[l] = differs(b0[l], b1[l]); });
       for (std::int64_t t = windows.begin[p]; t < windows.begin[p + 1]; ++t) {
         const std::int64_t place = c * in_plane + windows.taps[t];
         const float* a0 = work.golden_row(x, place);
         const float* a1 = now + place * lanes;
         each_lane(lanes, [=](auto l) {
           found[l] |= static_cast<std::int32_t>((a0[l] == b0[l]) & (a1[l] == b1[l]));
+          changed[l] |= differs(a0[l], a1[l]);
         });
       }
-      each_lane(lanes, [=](auto l) { kept[l] &= found[l]; });
+      each_lane(lanes, [=](auto l) { kept[l] &= found[l] | (1 - changed[l]); });
     }
   }
   for (std::int64_t l = 0; l < lanes; ++l) on[l] &= static_cast<std::uint8_t>(all[l]);
@@ -112,22 +126,37 @@ void leave(Workspace& work, const Node& node, Lanes& on) {
   }
 }
 
+/// Takes lanes that change more than one input off the line.
+void one_input_only(Workspace& work, const Node& node, Lanes& on) {
+  if (changed_inputs(work, node) < 2) return;
+  Lanes moved(on.size(), 0);
+  for (const Input& input : node.inputs) {
+    if (input.kind != Input::Kind::value) continue;
+    Lanes same(on.size(), 1);
+    keep_unchanged(work, input.id, same);
+    for (std::size_t l = 0; l < on.size(); ++l) {
+      if (same[l] != 0) continue;
+      if (moved[l] != 0) on[l] = 0;
+      moved[l] = 1;
+    }
+  }
+}
+
 void binary(Workspace& work, const Node& node, const Binary& op, Lanes& on) {
-  const bool first_only = changed_inputs(work, node) == 1 &&
-                          node.inputs[0].kind == Input::Kind::value &&
-                          !work.changed(node.inputs[0].id).empty();
+  const auto keep_second = [&] {
+    if (node.inputs[1].kind == Input::Kind::value) keep_unchanged(work, node.inputs[1].id, on);
+  };
   switch (op.function) {
     case BinaryFunction::add:
     case BinaryFunction::subtract:
       return;
     case BinaryFunction::multiply:
-      if (changed_inputs(work, node) > 1) leave(work, node, on);
-      return;
+      return one_input_only(work, node, on);
     case BinaryFunction::divide:
-      if (!first_only) leave(work, node, on);
-      return;
+      return keep_second();
     case BinaryFunction::prelu:
-      if (!first_only) return leave(work, node, on);
+      keep_second();
+      if (node.inputs[0].kind != Input::Kind::value) return;
       return same_pieces(work, node.inputs[0].id, 0, std::numeric_limits<float>::infinity(), on);
     default:
       return leave(work, node, on);
@@ -142,8 +171,7 @@ void keep_unchanged(Workspace& work, int value, Lanes& on) {
 }
 
 void keep_lines(Workspace& work, const Node& node, Lanes& on) {
-  const int changed = changed_inputs(work, node);
-  if (changed == 0 || std::ranges::find(on, 1) == on.end()) return;
+  if (changed_inputs(work, node) == 0 || std::ranges::find(on, 1) == on.end()) return;
   const Op& op = node.op;
   const auto* pooling = std::get_if<Pooling>(&op);
   const auto* reduce = std::get_if<Reduce>(&op);
@@ -156,7 +184,8 @@ void keep_lines(Workspace& work, const Node& node, Lanes& on) {
       (pooling && pooling->kind == Pooling::Kind::average) ||
       (reduce &&
        (reduce->function == ReduceFunction::sum || reduce->function == ReduceFunction::mean));
-  if (linear || (affine && changed == 1)) return;
+  if (linear) return;
+  if (affine) return one_input_only(work, node, on);
   if (pooling && pooling->kind == Pooling::Kind::max && node.inputs[0].shape.size() > 2) {
     return maximum(work, node, *pooling, on);
   }

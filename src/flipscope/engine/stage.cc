@@ -121,8 +121,8 @@ class StageFinder {
   bool pack_weights(Stage& stage) const {
     const Node& node = graph_.nodes[stage.head];
     lay_out_bands(stage);
-    stage.opposed.assign(stage.rows * stage.in.channels * stage.kernel, 0);
     bool negatable = stage.parts == 1;
+    if (negatable) stage.opposed.assign(stage.rows * stage.in.channels * stage.kernel, 0);
     const std::vector<double>& w = program_.wide[node.inputs[1].id];
     for (std::size_t i = 0; i < w.size(); ++i) {
       if (w[i] != std::nearbyint(w[i]) || w[i] < -128 || w[i] > 127) return false;
@@ -133,13 +133,14 @@ class StageFinder {
       std::int32_t& word =
           stage.weights[stage.word_of(band, at.row, group * stage.kernel + at.tap)];
       word |= static_cast<std::int32_t>(std::uint32_t{byte} << (8 * (at.channel % kPack)));
+      negatable = negatable && w[i] > -128;
+      if (!negatable) continue;
       const auto negative = static_cast<std::uint8_t>(-static_cast<int>(w[i]));
       stage.opposed[((at.channel * stage.rows / kPack + at.row / kPack) * stage.kernel + at.tap) *
                         kPack +
                     at.row % kPack] = byte | negative << 8;
-      negatable = negatable && w[i] > -128;
     }
-    if (!negatable) stage.opposed.clear();
+    if (!negatable) std::vector<std::int32_t>().swap(stage.opposed);
     find_patterns(stage);
     invert_reads(stage);
     std::vector<double> bias(stage.rows, 0.0);

@@ -46,7 +46,7 @@ struct Sweep {
                          .sums_step = row_step,
                          .rows = band.rows,
                          .lanes = lanes,
-                         .steps = stage.steps.data() + band.row,
+                         .steps = codes ? stage.steps.data() + band.row : nullptr,
                          .codes = codes ? codes + band.row * row_step + p * lanes * kPack : nullptr,
                          .codes_step = row_step * kPack,
                          .out_sums = out_sums ? out_sums + to : nullptr,

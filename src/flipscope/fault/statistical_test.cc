@@ -96,7 +96,9 @@ TEST_F(StrataTest, ElementsBelongToThePositionsThatTheyStore) {
     EXPECT_EQ(population, narrow.size());
     // All of every stratum is the whole space, each fault once.
     const auto all = draw_strata(narrow, strata, {1e-9, 0.95}, 1);
-    if (method != SamplingMethod::aware) EXPECT_EQ(all.size(), narrow.size());
+    if (method != SamplingMethod::aware) {
+      EXPECT_EQ(all.size(), narrow.size());
+    }
     EXPECT_EQ(std::set(all.begin(), all.end()).size(), all.size());
   }
   EXPECT_FALSE(std::isnan(distances[0].back()));

@@ -33,7 +33,12 @@ std::vector<double> codes_of(GraphBuilder& builder, const std::string& node, con
       encoding.zero_point.push_back(formats.zero_point[i]);
     }
     const Symbol rounded = builder.add(node, Quantize{encoding, false}, {builder.literal(some)});
-    for (std::size_t k = 0; k < members.size(); ++k) codes[members[k]] = rounded.constant[k];
+    for (std::size_t k = 0; k < members.size(); ++k) {
+      // float32 may round the largest code of a wide format up, out of it.
+      const double zero = encoding.zero_point[k];
+      codes[members[k]] = std::clamp(rounded.constant[k], lowest(encoding.format) - zero,
+                                     highest(encoding.format) - zero);
+    }
   }
   return codes;
 }

@@ -60,7 +60,9 @@ bool has_element_formats(OnnxCall& call) {
   if (widths.empty()) OnnxCall::refuse("bitwidth is empty");
   const bool alike =
       std::ranges::adjacent_find(widths, std::ranges::not_equal_to()) == widths.end();
-  return call.has(kSigns) || !alike || varying_axes(call.in(0), call.in(kScale)).size() > 1;
+  const bool pruned = widths.front() == 0 && call.in(0).is_constant();
+  return call.has(kSigns) || !alike || pruned ||
+         varying_axes(call.in(0), call.in(kScale)).size() > 1;
 }
 
 Symbol quantize_by_element(OnnxCall& call, const NumberFormat& format) {

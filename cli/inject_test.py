@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Tests of inject, export and merge: inject_test.py PROGRAM [unittest options]."""
+
+import contextlib
+import hashlib
+import json
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+
+import cases
+from cases import AUTOENCODER, Case, CLASSIFIER, COLUMNS, EMD, SAMPLES
+
+
+class Inject(Case):
+    SMALL = ["--first", "200"]
+
+    def test_exhaustive(self):
+        text = self.good("inject", CLASSIFIER, *SAMPLES, *self.SMALL, "--store", "run.db", "--verify", 20)
+        self.assertLessEqual(text.count("\n"), 20, text)
+        self.assertIn("8,856 of 8,856 faults", text)
+        rows = self.csv("run.db").splitlines()
+        self.assertEqual(rows[0], COLUMNS)
+        self.assertEqual(len(rows), 1 + 8856)
+        for row in rows[1:]:
+            cells = row.split(",")
+            self.assertEqual(sum(map(int, cells[9:13])), int(cells[8]))
+        for by in ("bit", "weight", "channel", "layer", "model"):
+            self.assertGreater(len(self.csv("run.db", "--by", by).splitlines()), 1)
+        rates = json.loads(self.good("export", "run.db", "--by", "model", "--json"))["rates"]
+        self.assertEqual(rates[0]["faults"], 8856)
+        self.good("export", "run.db", "--format", "fault-list", "--out", "list.csv")
+        self.good("export", "run.db", "--format", "npz", "--out", "run.npz")
+
+    def test_threads_and_shards_give_the_same_bytes(self):
+        texts = []
+        for threads in (1, 2, 3):
+            self.inject(f"{threads}.db", *self.SMALL, "--threads", threads)
+            texts.append(self.csv(f"{threads}.db"))
+        self.assertEqual(texts[0], texts[1])
+        self.assertEqual(texts[0], texts[2])
+        for k in (3, 1, 2):
+            self.inject(f"part{k}.db", *self.SMALL, "--shard", f"{k}/3")
+        self.good("merge", "part1.db", "part2.db", "part3.db", "--out", "whole.db")
+        self.assertEqual(self.csv("whole.db"), texts[0])
+        self.inject("other.db", "--first", 100, "--bits", "0")
+        self.bad("merge", "part1.db", "other.db", "--out", "mixed.db", says=["other.db"])
+
+    def test_killed_ten_times(self):
+        self.inject("whole.db")
+        expected = self.csv("whole.db")
+        chance = random.Random(3)
+        command = [cases.PROGRAM, "inject", CLASSIFIER, *SAMPLES, "--store", "killed.db", "--quiet"]
+        kills = 0
+        while kills < 10:
+            process = subprocess.Popen(command, cwd=self.folder, stderr=subprocess.PIPE)
+            time.sleep(chance.uniform(0.05, 0.4))
+            kills += 1 if process.poll() is None else 0
+            process.kill()
+            process.communicate()
+            if process.returncode == 0:
+                break
+        self.inject("killed.db")
+        self.assertEqual(self.csv("killed.db"), expected)
+
+    def test_interrupted(self):
+        words = ["inject", AUTOENCODER, *EMD, "--layers", "encoder.*", "--store", "run.db"]
+        process = subprocess.Popen([cases.PROGRAM, *words], cwd=self.folder, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        while not (self.folder / "run.db").exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=300)
+        if process.returncode == 0:
+            self.skipTest("the campaign was done before the signal came")
+        self.assertEqual(process.returncode, 3, errors)
+        self.assertIn("flipscope inject", errors)
+        self.assertIn("--store run.db", errors)
+
+    def test_random_stuck_and_multi_bit_faults(self):
+        self.inject("random.db", *self.SMALL, "--select", "random:500", "--seed", 7)
+        self.assertEqual(len(self.csv("random.db").splitlines()), 501)
+        self.inject("again.db", *self.SMALL, "--select", "random:500", "--seed", 7)
+        self.assertEqual(self.csv("random.db"), self.csv("again.db"))
+        self.inject("stuck.db", *self.SMALL, "--faults", "stuck-at-0", "--bits", "msb:1")
+        self.inject("multi.db", *self.SMALL, "--faults", "multi:10", "--select", "random:50")
+        self.assertEqual(len(self.csv("multi.db", "--sites").splitlines()), 1 + 50 * 10)
+        self.inject("biases.db", *self.SMALL, "--in", "biases")
+
+    def test_bar(self):
+        self.inject("run.db", *self.SMALL, "--bits", "msb:1", "--fail-if", "sdc>0.000001", code=1)
+        self.inject("run.db", *self.SMALL, "--bits", "msb:1", "--fail-if", "sdc>0.999999")
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "run.db", "--fail-if", "luck>1", says=["luck", "sdc"])
+        self.bad("inject", AUTOENCODER, *EMD, "--store", "emd.db", "--fail-if", "sdc>0.1",
+                 says=["--critical", "--labels"])
+
+    def test_list_and_protection(self):
+        self.inject("run.db", *self.SMALL, "--layers", "dense", "--bits", "msb:1")
+        self.good("export", "run.db", "--format", "fault-list", "--out", "list.csv")
+        self.inject("list.db", *self.SMALL, "--select", "list:list.csv")
+        numbers = lambda text: [row.split(",")[1:] for row in text.splitlines()]
+        self.assertEqual([row[8:] for row in numbers(self.csv("list.db"))],
+                         [row[8:] for row in numbers(self.csv("run.db"))])
+        self.inject("protected.db", *self.SMALL, "--layers", "dense", "--bits", "msb:1", "--protect", "list.csv")
+        for row in self.csv("protected.db").splitlines()[1:]:
+            self.assertEqual(row.split(",")[9], "200")
+
+    def test_bad_campaigns(self):
+        words = ["inject", CLASSIFIER, *SAMPLES, *self.SMALL, "--store", "run.db"]
+        self.bad(*words, "--faults", "meteor", says=["meteor", "bit-flip"])
+        self.bad(*words, "--select", "best", says=["best", "exhaustive"])
+        self.bad(*words, "--select", "random:99999", says=["99999"])
+        self.bad(*words, "--select", "list:absent.csv", says=["absent.csv"])
+        self.bad(*words, "--layers", "nothing*", says=["nothing*", "conv1"])
+        self.bad(*words, "--bits", "31", says=["31"])
+        self.bad(*words, "--shard", "4/3", says=["4/3"])
+        self.bad(*words, "--memory", "lots", says=["lots"])
+        self.bad(*words, "--arithmetic", "sloppy", says=["sloppy", "exact"])
+        self.bad(*words, "--critical", "delta", says=["delta"])
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "absent/run.db", says=["absent/run.db"])
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", self.fifo(), says=["fifo", "regular"])
+
+    def test_foreign_stores(self):
+        self.inject("run.db", *self.SMALL, "--bits", "0")
+        kept = (self.folder / "run.db").read_bytes()
+        self.bad("inject", CLASSIFIER, *SAMPLES, *self.SMALL, "--store", "run.db", "--bits", "1", says=["run.db", "bits"])
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--first", 100, "--store", "run.db", "--bits", "0", says=["run.db"])
+        self.assertEqual((self.folder / "run.db").read_bytes(), kept)
+        (self.folder / "text.db").write_text("not a database\n" * 1000)
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "text.db", says=["text.db"])
+        self.bad("export", "text.db", says=["text.db"])
+        with contextlib.closing(sqlite3.connect(self.folder / "other.db")) as database:
+            database.execute("CREATE TABLE mine(x)")
+            database.commit()
+        before = hashlib.sha256((self.folder / "other.db").read_bytes()).digest()
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "other.db", says=["other.db"])
+        self.assertEqual(hashlib.sha256((self.folder / "other.db").read_bytes()).digest(), before)
+        self.bad("export", "absent.db", says=["absent.db"])
+        self.assertFalse((self.folder / "absent.db").exists())
+
+    def test_unwritable_exports(self):
+        self.inject("run.db", *self.SMALL, "--bits", "0")
+        self.bad("export", "run.db", "--out", "absent/o.csv", says=["absent/o.csv"])
+        self.bad("export", "run.db", "--by", "layer", "--out", self.fifo(), says=["fifo", "regular"])
+        self.bad("export", "run.db", "--out", "o.csv", says=["o.csv"], disk=40000)
+        self.bad("export", "run.db", "--format", "npz", "--out", self.fifo(), says=["fifo", "regular"])
+        with open("/dev/full", "w") as full:
+            self.bad("export", "run.db", says=[], stdout=full)
+
+
+if __name__ == "__main__":
+    cases.main(__doc__)
