@@ -159,7 +159,8 @@ class Hgq2(unittest.TestCase):
         model = flipscope.from_keras(live)
         golden, stored = np.asarray(layer.qkernel), f"{layer.name}.weight"
         np.testing.assert_array_equal(model(x), np.asarray(live(x)))
-        widths = next(tensor["widths"] for tensor in model.tensors if tensor["name"] == stored)
+        tensor = next(tensor for tensor in model.tensors if tensor["name"] == stored)
+        widths = tensor.get("widths", np.full(golden.shape, tensor["bits"]))
         latent, same, different = np.asarray(layer.kernel), 0, 0
         for index in range(golden.size):
             for bit in range(widths.flat[index]):

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "flipscope/model/file_bytes.h"
 #include "flipscope/model/model.h"
 #include "flipscope/model/npy.h"
 #include "flipscope/model/test_onnx.h"

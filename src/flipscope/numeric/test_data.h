@@ -35,4 +35,4 @@ inline bool test_data_is_required() {
            << " under FLIPSCOPE_DATA";                                                  \
   }                                                                                     \
   if (!name##_found) GTEST_SKIP() << "needs " << (relative) << " under FLIPSCOPE_DATA"; \
-  const std::string name = *name##_found
+  const std::string& name = *name##_found
