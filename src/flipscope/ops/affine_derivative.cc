@@ -45,19 +45,15 @@ void add_forward(const Op& op, const View<double>& first, const View<double>& se
 
 /// The operator whose forward pass is a convolution's derivative with respect to its input: the
 /// same weights take the output back.
-TransposedConvolution adjoint(const Convolution& op) {
-  return {.stride = op.stride,
-          .dilation = op.dilation,
-          .pad_begin = op.pad_begin,
-          .pad_end = op.pad_end,
-          .groups = op.groups};
-}
-Convolution adjoint(const TransposedConvolution& op) {
-  return {.stride = op.stride,
-          .dilation = op.dilation,
-          .pad_begin = op.pad_begin,
-          .pad_end = op.pad_end,
-          .groups = op.groups};
+template <typename Op>
+auto adjoint(const Op& op) {
+  using Other =
+      std::conditional_t<std::is_same_v<Op, Convolution>, TransposedConvolution, Convolution>;
+  return Other{.stride = op.stride,
+               .dilation = op.dilation,
+               .pad_begin = op.pad_begin,
+               .pad_end = op.pad_end,
+               .groups = op.groups};
 }
 
 /// True where samples lie in the lanes of the data and share the weights, as they do in most
