@@ -148,7 +148,7 @@ TEST(Stage, ServesGroupedConvolutions) {
       Random random(index, 4);
       for (float& x : inputs) x = static_cast<float>(random.uniform() * 8 - 4);
       for (int words : {1, 3}) {
-        EXPECT_EQ(differing_pairs(graph, inputs, 40, 150, words), 0) << index;
+        EXPECT_EQ(differing_pairs(graph, inputs, 40, 400, words), 0) << index;
       }
     }
   }
