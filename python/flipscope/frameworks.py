@@ -85,8 +85,8 @@ def from_brevitas(module: Any, example: Any) -> Model:
 def from_hls4ml(model: Any, keras: Any = None) -> Model:
     """Of an hls4ml ModelGraph, or the `.fml` file of one: weights, results and accumulators in the precisions that
     hls4ml gave them, weights in hls4ml's order. `keras` is the HGQ2 model that it was converted from: weights then have
-    the formats that HGQ2 trained, one for each element, and sums are whole, as HGQ2 means them. Where a layer or a precision does not map, Error names it;
-    docs/python.md has the limits. Needs the package onnx; a file needs hls4ml."""
+    the formats that HGQ2 trained, one for each element, and sums are whole, as HGQ2 means them. Where a layer or a
+    precision does not map, Error names it; docs/python.md has the limits. Needs the package onnx; a file needs hls4ml."""
     from flipscope.hls4ml_graph import to_qonnx
 
     if isinstance(model, str) or hasattr(model, "__fspath__"):
@@ -99,7 +99,7 @@ def from_hls4ml(model: Any, keras: Any = None) -> Model:
         model = deserialize_model(os.fspath(model), output_dir=os.path.dirname(session.new_path("hls4ml")))
     if not hasattr(model, "get_layers"):
         raise Error(f"[hls4ml] a {type(model).__name__} is no hls4ml model; give a ModelGraph or a .fml file")
-    trained = layers_of(keras) if keras is not None else {}
+    trained = layers_of(keras) if hasattr(keras, "layers") else {}
     if keras is not None and not trained:
-        raise Error("[hls4ml] the model that keras= gives has no layers of HGQ2")
+        raise Error(f"[hls4ml] keras= is a {type(keras).__name__} without layers of HGQ2; give the model that was converted")
     return from_onnx(to_qonnx(model, trained))
