@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 
 namespace flipscope {
 namespace {
@@ -103,56 +104,98 @@ Line line_of(const Program& program, const CodeChain& chain, std::int64_t channe
 /// The steps of one channel, from low codes to high ones along sign·sum.
 struct Steps {
   std::int64_t sign = 1;
-  int lowest = 0, highest = 0;      ///< bytes
+  int lowest = 0, highest = 0;
   std::vector<std::int64_t> first;  ///< smallest sign·sum of code lowest + 1, lowest + 2, …
 };
 
-std::vector<Steps> find_steps(const Program& program, const CodeChain& chain, std::int64_t bound,
-                              int byte_offset, bool* is_byte) {
+/// Steps that are searched together in each channel, and most of all channels.
+constexpr std::int64_t kProbes = 256;
+constexpr std::int64_t kMostSteps = std::int64_t{1} << 22;
+
+/// The codes at both ends, without the steps between them. Nothing where one lies outside
+/// 0 … codes − 1, or there would be too many steps.
+std::optional<std::vector<Steps>> find_ends(const Program& program, const CodeChain& chain,
+                                            std::int64_t bound, int zero, int codes) {
   const ChainRun ends(program, chain, kLaneGroup);
   std::vector<std::int64_t> sums(chain.channels * kLaneGroup, -bound);
   const AlignedVector<float> low = ends(sums);
   std::fill(sums.begin(), sums.end(), bound);
   const AlignedVector<float> high = ends(sums);
   std::vector<Steps> steps(chain.channels);
-  std::int64_t most = 0;
-  *is_byte = true;
+  std::int64_t count = 0;
   for (std::int64_t c = 0; c < chain.channels; ++c) {
-    const float a = low[c * kLaneGroup] + static_cast<float>(byte_offset);
-    const float b = high[c * kLaneGroup] + static_cast<float>(byte_offset);
-    if (!(a >= 0 && a <= 255 && b >= 0 && b <= 255)) {
-      *is_byte = false;
-      return {};
-    }
+    const float a = low[c * kLaneGroup] + static_cast<float>(zero);
+    const float b = high[c * kLaneGroup] + static_cast<float>(zero);
+    const auto most = static_cast<float>(codes - 1);
+    if (!(a >= 0 && a <= most && b >= 0 && b <= most)) return {};
     steps[c].sign = a <= b ? 1 : -1;
     steps[c].lowest = static_cast<int>(std::min(a, b));
     steps[c].highest = static_cast<int>(std::max(a, b));
-    steps[c].first.assign(steps[c].highest - steps[c].lowest, 0);
-    most = std::max<std::int64_t>(most, steps[c].highest - steps[c].lowest);
+    count += steps[c].highest - steps[c].lowest;
   }
-  const std::int64_t probes =
-      std::max<std::int64_t>(1, (most + kLaneGroup - 1) / kLaneGroup) * kLaneGroup;
-  const ChainRun run(program, chain, static_cast<int>(probes));
-  // The code of sign·sum = before is below the probe's, that of `after` is not.
-  std::vector<std::int64_t> before(chain.channels * probes, -bound), after(before.size(), bound);
-  sums.resize(before.size());
-  for (std::int64_t width = 2 * bound; width > 0; width /= 2) {
-    for (std::size_t i = 0; i < sums.size(); ++i) {
-      sums[i] = steps[i / probes].sign * (before[i] + (after[i] - before[i]) / 2);
+  if (count > kMostSteps) return {};
+  return steps;
+}
+
+/// Finds steps first … first + kProbes − 1 of all channels that have them, by bisection that begins
+/// beside the line.
+void find_stretch(const ChainRun& run, const std::vector<Line>& lines, std::int64_t bound,
+                  std::int64_t first, int zero, std::vector<Steps>& steps) {
+  struct Search {
+    std::int64_t before, after;  ///< the code of sign·sum = before is below the wanted one
+    double guess;
+    float wanted;
+  };
+  std::vector<Search> searches(steps.size() * kProbes, {0, 0, 0, 0});
+  for (std::size_t i = 0; i < searches.size(); ++i) {
+    const Steps& own = steps[i / kProbes];
+    const Line& line = lines[i / kProbes];
+    const std::int64_t code = own.lowest + 1 + first + static_cast<std::int64_t>(i % kProbes);
+    if (code > own.highest) continue;
+    const auto wanted = static_cast<double>(code);
+    const double at = (wanted - 0.5 - line.offset) / line.factor + line.shift;
+    searches[i] = {-bound, bound, static_cast<double>(own.sign) * at,
+                   static_cast<float>(code - zero)};
+  }
+  std::vector<std::int64_t> probes(searches.size());
+  std::vector<std::int64_t> sums(searches.size());
+  bool open = true;
+  for (int pass = 0; open; ++pass) {
+    for (std::size_t i = 0; i < searches.size(); ++i) {
+      const Search& search = searches[i];
+      probes[i] = search.before + (search.after - search.before) / 2;
+      const double beside = search.guess + (pass == 0 ? -2 : 2);
+      if (pass < 2 && beside > static_cast<double>(search.before) &&
+          beside < static_cast<double>(search.after)) {
+        probes[i] = std::llround(beside);
+      }
+      sums[i] = steps[i / kProbes].sign * probes[i];
     }
     const AlignedVector<float> codes = run(sums);
-    for (std::size_t i = 0; i < sums.size(); ++i) {
-      const Steps& own = steps[i / probes];
-      const auto wanted = static_cast<float>(own.lowest + 1 + static_cast<int>(i % probes));
-      if (after[i] - before[i] <= 1) continue;
-      (codes[i] + static_cast<float>(byte_offset) >= wanted ? after : before)[i] =
-          own.sign * sums[i];
+    open = false;
+    for (std::size_t i = 0; i < searches.size(); ++i) {
+      Search& search = searches[i];
+      if (search.after - search.before <= 1) continue;
+      (codes[i] >= search.wanted ? search.after : search.before) = probes[i];
+      open = open || search.after - search.before > 1;
     }
   }
-  for (std::int64_t c = 0; c < chain.channels; ++c) {
-    for (std::size_t k = 0; k < steps[c].first.size(); ++k) {
-      steps[c].first[k] = after[c * probes + static_cast<std::int64_t>(k)];
-    }
+  for (std::size_t i = 0; i < searches.size(); ++i) {
+    Steps& own = steps[i / kProbes];
+    if (std::ssize(own.first) < own.highest - own.lowest) own.first.push_back(searches[i].after);
+  }
+}
+
+std::optional<std::vector<Steps>> find_steps(const Program& program, const CodeChain& chain,
+                                             const std::vector<Line>& lines, std::int64_t bound,
+                                             int zero, int codes) {
+  std::optional<std::vector<Steps>> steps = find_ends(program, chain, bound, zero, codes);
+  if (!steps) return {};
+  std::int64_t most = 0;
+  for (const Steps& own : *steps) most = std::max<std::int64_t>(most, own.highest - own.lowest);
+  const ChainRun run(program, chain, kProbes);
+  for (std::int64_t first = 0; first < most; first += kProbes) {
+    find_stretch(run, lines, bound, first, zero, *steps);
   }
   return steps;
 }
@@ -186,8 +229,8 @@ bool is_near(const CodeStep& step, const Steps& steps) {
 }
 
 /// A step with the given steps, near the line. Where rounding puts one of them on the wrong side of
-/// a sum, a neighbouring line may still have all, or the table (room for kCodes) corrects it.
-std::optional<CodeStep> fit(const Line& line, const Steps& steps, std::int32_t* table) {
+/// a sum, a neighbouring line may still have all, or the table (by code) corrects it.
+std::optional<CodeStep> fit(const Line& line, const Steps& steps, std::span<std::int32_t> table) {
   constexpr int kNearby = 2;
   CodeStep step{.lowest = static_cast<float>(steps.lowest),
                 .highest = static_cast<float>(steps.highest)};
@@ -216,16 +259,15 @@ std::optional<CodeStep> fit(const Line& line, const Steps& steps, std::int32_t* 
     }
   }
   step = joined;
-  step.offset -= 1.0f / 64;  // too low, if anything
+  step.offset -= 0.25f;  // too low, if anything
   if (!is_near(step, steps)) return {};
-  std::fill_n(table, kCodes,
-              steps.sign > 0 ? std::numeric_limits<std::int32_t>::max()
-                             : std::numeric_limits<std::int32_t>::min());
+  std::ranges::fill(table, steps.sign > 0 ? std::numeric_limits<std::int32_t>::max()
+                                          : std::numeric_limits<std::int32_t>::min());
   for (std::size_t k = 0; k < steps.first.size(); ++k) {
     table[steps.lowest + static_cast<int>(k)] =
         static_cast<std::int32_t>(steps.sign * (steps.first[k] - 1));
   }
-  step.last = table;
+  step.last = table.data();
   return step;
 }
 
@@ -289,16 +331,20 @@ bool may_join_chain(const Graph& graph, const Node& node, int from) {
 }
 
 std::optional<CodeSteps> fit_code_steps(const Program& program, const CodeChain& chain,
-                                        std::int64_t bound, int byte_offset) {
-  bool is_byte = false;
-  const std::vector<Steps> steps = find_steps(program, chain, bound, byte_offset, &is_byte);
-  if (!is_byte) return {};
-  CodeSteps fitted;
-  fitted.last.resize(chain.channels * kCodes);
+                                        std::int64_t bound, int zero, int codes) {
+  std::vector<Line> lines;
   for (std::int64_t c = 0; c < chain.channels; ++c) {
-    Line line = line_of(program, chain, c);
-    line.add(byte_offset);
-    const std::optional<CodeStep> step = fit(line, steps[c], fitted.last.data() + c * kCodes);
+    lines.push_back(line_of(program, chain, c));
+    lines.back().add(zero);
+  }
+  const auto steps = find_steps(program, chain, lines, bound, zero, codes);
+  if (!steps) return {};
+  CodeSteps fitted;
+  std::size_t room = 0;
+  for (const Steps& own : *steps) room = std::max<std::size_t>(room, own.highest + 1);
+  fitted.last.resize(chain.channels * room);
+  for (std::int64_t c = 0; c < chain.channels; ++c) {
+    const auto step = fit(lines[c], (*steps)[c], std::span(fitted.last).subspan(c * room, room));
     if (!step) return {};
     fitted.steps.push_back(*step);
   }

@@ -32,9 +32,9 @@ struct CodeSteps {
   std::vector<std::int32_t> last;  ///< tables that the steps point into
 };
 
-/// The chain's step for each channel and all sums within ±bound < 2^31; a stored byte is the code
-/// plus `byte_offset`. Nothing where some channel has no such form.
+/// The chain's step for each channel and all sums within ±bound < 2^31; a code is what the chain
+/// gives, plus `zero`, and lies within 0 … codes − 1. Nothing where some channel has no such form.
 std::optional<CodeSteps> fit_code_steps(const Program& program, const CodeChain& chain,
-                                        std::int64_t bound, int byte_offset);
+                                        std::int64_t bound, int zero, int codes);
 
 }  // namespace flipscope

@@ -24,11 +24,13 @@ std::vector<int> last_readers(const Graph& graph) {
 void pack_values(const Program& program, Block& block) {
   block.packed.resize(block.values.size());
   for (std::size_t v = 0; v < block.values.size(); ++v) {
-    if (!program.is_packed[v]) continue;
-    const PackedShape shape = *packed_shape(program.graph->values[v]);
+    const std::optional<PackedShape>& shape = program.packed[v];
+    if (!shape) continue;
     AlignedVector<std::uint8_t>& bytes = block.packed[v];
-    bytes.assign(shape.bytes(block.lanes), 0);
-    if (!pack_channels(shape, block.values[v].data(), 0, shape.channels, {}, block.lanes,
+    bytes.resize(shape->bytes(block.lanes));
+    std::fill_n(reinterpret_cast<std::uint16_t*>(bytes.data()), bytes.size() / 2,
+                static_cast<std::uint16_t>(stored_offset(shape->packing)));  // beyond the channels
+    if (!pack_channels(*shape, block.values[v].data(), 0, shape->channels, {}, block.lanes,
                        bytes.data())) {
       bytes.clear();
     }
@@ -109,7 +111,7 @@ std::size_t block_bytes(const Program& program, int lanes) {
   for (std::size_t v = 0; v < program.graph->values.size(); ++v) {
     const Value& value = program.graph->values[v];
     bytes += element_count(value.shape) * lanes * sizeof(float);
-    if (program.is_packed[v]) bytes += packed_shape(value)->bytes(lanes);
+    if (program.packed[v]) bytes += program.packed[v]->bytes(lanes);
   }
   return bytes;
 }

@@ -20,11 +20,7 @@ Program::Program(const Graph& lowered) : graph(&lowered) {
     }
   }
   stages = std::make_shared<const std::vector<Stage>>(find_stages(*this));
-  is_packed.resize(lowered.values.size(), false);
-  for (const Stage& stage : *stages) {
-    is_packed[stage.input] = true;
-    if (stage.writes_codes) is_packed[stage.output] = true;
-  }
+  packed = packed_values(lowered, *stages);
 }
 
 }  // namespace flipscope

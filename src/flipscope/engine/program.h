@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "flipscope/engine/stage.h"
@@ -20,9 +21,9 @@ struct Program {
   /// For each stored tensor the constants that read it, and for each constant the nodes that do.
   std::vector<std::vector<int>> readers_of_stored;
   std::vector<std::vector<int>> readers_of_constant;
-  /// Layers on bytes, made of the golden constants; shared by copies.
+  /// Layers on packed codes, made of the golden constants; shared by copies.
   std::shared_ptr<const std::vector<Stage>> stages;
-  std::vector<bool> is_packed;  ///< [value] a stage reads or writes it as bytes
+  std::vector<std::optional<PackedShape>> packed;  ///< [value] how stages read or write it
 };
 
 }  // namespace flipscope

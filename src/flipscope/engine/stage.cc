@@ -26,17 +26,28 @@ std::vector<int> count_readers(const Graph& graph) {
   return readers;
 }
 
+constexpr double kLargestSum = 2147483647;
+/// Weights whose largest change the bound of a stage's sums allows for, if it can.
+constexpr double kStruck = 64;
+
+/// The lowest signed code of a weight, by the packing of what it meets.
+double lowest_weight(Packing packing) {
+  return -code_count(packing) / 2.0;
+}
+
 class StageFinder {
  public:
   explicit StageFinder(const Program& program)
       : program_(program), graph_(*program.graph), readers_(count_readers(graph_)) {
     reader_.resize(graph_.values.size(), -1);
     maker_.resize(graph_.values.size(), -1);
+    meets_wide_weights_.resize(graph_.values.size(), false);
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
       maker_[graph_.nodes[n].output] = static_cast<int>(n);
       for (const Input& input : graph_.nodes[n].inputs) {
         if (input.kind == Input::Kind::value) reader_[input.id] = static_cast<int>(n);
       }
+      find_wide_weights(graph_.nodes[n]);
     }
   }
 
@@ -58,6 +69,24 @@ class StageFinder {
   }
 
  private:
+  void find_wide_weights(const Node& head) {
+    if (!accumulation(head.op) || head.inputs[0].kind != Input::Kind::value) return;
+    if (head.inputs[1].kind != Input::Kind::constant) return;
+    const double low = lowest_weight(Packing::bytes);
+    const auto is_wide = [low](double weight) { return weight < low || weight >= -low; };
+    if (std::ranges::none_of(program_.wide[head.inputs[1].id], is_wide)) return;
+    const int value = head.inputs[0].id;
+    meets_wide_weights_[value] = true;
+    if (maker_[value] < 0) return;
+    for (const Input& input : graph_.nodes[maker_[value]].inputs) {
+      if (input.kind == Input::Kind::value) meets_wide_weights_[input.id] = true;
+    }
+  }
+
+  std::optional<PackedShape> shape_of(int value) const {
+    return packed_shape(graph_.values[value], meets_wide_weights_[value]);
+  }
+
   bool lay_out_convolution(Stage& stage) const {
     const Node& node = graph_.nodes[stage.head];
     const auto& op = std::get<Convolution>(node.op);
@@ -65,7 +94,7 @@ class StageFinder {
     const Shape& w = node.inputs[1].shape;
     const Shape& y = graph_.values[node.output].shape;
     if (x.shape[0] != 1 || x.shape != graph_.values[x.id].shape) return false;
-    const auto in = packed_shape(graph_.values[x.id]);
+    const auto in = shape_of(x.id);
     if (!in) return false;
     stage.in = *in;
     stage.channels = y[1];
@@ -101,7 +130,7 @@ class StageFinder {
     if (stage.source.empty()) {
       for (std::int64_t i = 0; i < w[0]; ++i) stage.source.push_back(static_cast<std::int32_t>(i));
     }
-    const auto in = packed_shape(graph_.values[stage.input]);
+    const auto in = shape_of(stage.input);
     if (!in) return false;
     std::vector<bool> used(in->channels * in->plane, false);
     for (std::int32_t source : stage.source) {
@@ -117,28 +146,31 @@ class StageFinder {
     return true;
   }
 
-  /// Weights, biases and patterns of taps; false where a weight is no signed byte.
+  /// Weights, biases and patterns of taps; false where a weight has no place in a word.
   bool pack_weights(Stage& stage) const {
     const Node& node = graph_.nodes[stage.head];
     lay_out_bands(stage);
     bool negatable = stage.parts == 1;
     if (negatable) stage.opposed.assign(stage.rows * stage.in.channels * stage.kernel, 0);
     const std::vector<double>& w = program_.wide[node.inputs[1].id];
+    const int in_word = stage.in.in_word(), bits = bits_in_word(stage.in.packing);
+    const double low = lowest_weight(stage.in.packing);
+    const auto at_slot = [bits](double code, std::int64_t slot) {
+      const auto word = static_cast<std::uint32_t>(static_cast<std::int32_t>(code));
+      return static_cast<std::int32_t>((word & ((std::uint32_t{1} << bits) - 1)) << (bits * slot));
+    };
     for (std::size_t i = 0; i < w.size(); ++i) {
-      if (w[i] != std::nearbyint(w[i]) || w[i] < -128 || w[i] > 127) return false;
+      if (w[i] != std::nearbyint(w[i]) || w[i] < low || w[i] >= -low) return false;
       const Stage::Place at = stage.place_of(static_cast<std::int64_t>(i));
-      const auto byte = static_cast<std::uint8_t>(static_cast<int>(w[i]));
       const Band& band = stage.band_of(at.row);
-      const std::int64_t group = at.channel / kPack - band.group;
-      std::int32_t& word =
-          stage.weights[stage.word_of(band, at.row, group * stage.kernel + at.tap)];
-      word |= static_cast<std::int32_t>(std::uint32_t{byte} << (8 * (at.channel % kPack)));
-      negatable = negatable && w[i] > -128;
+      const std::int64_t group = at.channel / in_word - band.group;
+      stage.weights[stage.word_of(band, at.row, group * stage.kernel + at.tap)] |=
+          at_slot(w[i], at.channel % in_word);
+      negatable = negatable && w[i] > low;
       if (!negatable) continue;
-      const auto negative = static_cast<std::uint8_t>(-static_cast<int>(w[i]));
-      stage.opposed[((at.channel * stage.rows / kPack + at.row / kPack) * stage.kernel + at.tap) *
-                        kPack +
-                    at.row % kPack] = byte | negative << 8;
+      stage.opposed[((at.channel * stage.rows / kTile + at.row / kTile) * stage.kernel + at.tap) *
+                        kTile +
+                    at.row % kTile] = at_slot(w[i], 0) | at_slot(-w[i], 1);
     }
     if (!negatable) std::vector<std::int32_t>().swap(stage.opposed);
     find_patterns(stage);
@@ -152,18 +184,21 @@ class StageFinder {
       }
     }
     const double most = largest_sum(stage, bias);
-    if (most >= 2147483648.0) return false;
-    stage.bound = static_cast<std::int64_t>(most);
+    if (most > kLargestSum) return false;
+    const double struck = kStruck * stage.in.largest * code_count(stage.in.packing);
+    const double bound = std::min(2 * most + struck, kLargestSum);
+    stage.bound = static_cast<std::int64_t>(bound);
+    stage.room = static_cast<std::int64_t>(bound - most);
     for (TapPattern& pattern : stage.patterns) {
       for (std::int64_t row = 0; row < stage.rows; ++row) {
         const Band& band = stage.band_of(row);
         std::int64_t sum = 0;
         for (std::int64_t k = 0; k < band.groups * pattern.taps; ++k) {
           const std::int32_t word = stage.weights[stage.word_of(band, row, pattern.kernel[k])];
-          for (int b = 0; b < kPack; ++b) sum += static_cast<std::int8_t>(word >> (8 * b));
+          sum += sum_of_codes(stage.in.packing, word, [](std::int64_t code) { return code; });
         }
         pattern.start.push_back(static_cast<std::int32_t>(static_cast<std::int64_t>(bias[row]) -
-                                                          stage.in.byte_offset * sum));
+                                                          stage.in.offset() * sum));
       }
     }
     return true;
@@ -171,19 +206,20 @@ class StageFinder {
 
   /// Four rows at a time, joined to the ones before where they read the same words.
   static void lay_out_bands(Stage& stage) {
-    stage.rows = (stage.channels + kPack - 1) / kPack * kPack;
+    stage.rows = (stage.channels + kTile - 1) / kTile * kTile;
+    const int in_word = stage.in.in_word();
     const std::int64_t in = stage.in.channels / stage.parts, out = stage.channels / stage.parts;
     std::int64_t weights = 0;
-    for (std::int64_t row = 0; row < stage.rows; row += kPack) {
-      const std::int64_t last_row = std::min(row + kPack, stage.channels) - 1;
-      const std::int64_t first = row / out * in / kPack;
-      const std::int64_t last = ((last_row / out + 1) * in - 1) / kPack;
-      Band band{.row = row, .rows = kPack, .group = first, .groups = last + 1 - first};
+    for (std::int64_t row = 0; row < stage.rows; row += kTile) {
+      const std::int64_t last_row = std::min(row + kTile, stage.channels) - 1;
+      const std::int64_t first = row / out * in / in_word;
+      const std::int64_t last = ((last_row / out + 1) * in - 1) / in_word;
+      Band band{.row = row, .rows = kTile, .group = first, .groups = last + 1 - first};
       band.weights = weights;
-      weights += kPack * band.groups * stage.kernel;
+      weights += kTile * band.groups * stage.kernel;
       Band* before = stage.bands.empty() ? nullptr : &stage.bands.back();
       if (before && before->group == band.group && before->groups == band.groups) {
-        before->rows += kPack;
+        before->rows += kTile;
       } else {
         stage.bands.push_back(band);
       }
@@ -239,21 +275,32 @@ class StageFinder {
     return pattern;
   }
 
-  /// The largest |sum|, of bytes or of codes, with kStageChanges weights changed.
+  /// Σ f(code) over the signed codes of a word of weights.
+  template <typename F>
+  static std::int64_t sum_of_codes(Packing packing, std::int32_t word, F f) {
+    std::int64_t sum = 0;
+    for (int shift = 0; shift < 32; shift += bits_in_word(packing)) {
+      const std::int32_t code = word >> shift;
+      sum += f(std::int64_t{packing == Packing::bytes ? static_cast<std::int8_t>(code)
+                                                      : static_cast<std::int16_t>(code)});
+    }
+    return sum;
+  }
+
+  /// The largest |sum|.
   static double largest_sum(const Stage& stage, const std::vector<double>& bias) {
     double most = 0;
     for (std::int64_t row = 0; row < stage.rows; ++row) {
       const Band& band = stage.band_of(row);
-      double sum = std::abs(bias[row]);
+      std::int64_t weights = 0;
       for (std::int64_t k = 0; k < band.groups * stage.kernel; ++k) {
         const std::int32_t word = stage.weights[stage.word_of(band, row, k)];
-        for (int b = 0; b < kPack; ++b) {
-          sum += 255.0 * std::abs(static_cast<std::int8_t>(word >> (8 * b)));
-        }
+        weights +=
+            sum_of_codes(stage.in.packing, word, [](std::int64_t code) { return std::abs(code); });
       }
-      most = std::max(most, sum);
+      most = std::max(most, std::abs(bias[row]) + static_cast<double>(weights) * stage.in.largest);
     }
-    return 2 * most + kStageChanges * 255.0 * 256.0;
+    return most;
   }
 
   /// Follows the sums to the next codes, where every node on the way is a part of a chain that
@@ -267,9 +314,10 @@ class StageFinder {
       chain.nodes.push_back(next);
       value = graph_.nodes[next].output;
       if (!std::holds_alternative<Quantize>(graph_.nodes[next].op)) continue;
-      const auto out = packed_shape(graph_.values[value]);
+      const auto out = shape_of(value);
       if (!out || out->plane != stage.plane || out->channels != stage.channels) return;
-      auto steps = fit_code_steps(program_, chain, stage.bound, out->byte_offset);
+      auto steps =
+          fit_code_steps(program_, chain, stage.bound, out->zero, code_count(out->packing));
       if (!steps) return;
       stage.out = *out;
       stage.writes_codes = true;
@@ -285,29 +333,12 @@ class StageFinder {
   const Program& program_;
   const Graph& graph_;
   std::vector<int> readers_;
-  std::vector<int> reader_;  ///< [value] the last node that reads it
-  std::vector<int> maker_;   ///< [value]
+  std::vector<int> reader_;               ///< [value] the last node that reads it
+  std::vector<int> maker_;                ///< [value]
+  std::vector<bool> meets_wide_weights_;  ///< [value]
 };
 
 }  // namespace
-
-std::optional<PackedShape> packed_shape(const Value& value) {
-  const NumberFormat& format = value.encoding.format;
-  if (!value.holds_codes || value.encoding.zero_point.size() != 1) return {};
-  if (value.shape.size() < 2 || value.shape[0] != 1) return {};
-  if (format.kind != NumberFormat::Kind::integer && format.kind != NumberFormat::Kind::bipolar) {
-    return {};
-  }
-  // A struck code may be any word of the format, also one that the quantizer never gives.
-  NumberFormat whole = format;
-  whole.narrow = false;
-  const double zero = value.encoding.zero_point[0];
-  const double low = lowest(whole) - zero, high = highest(whole) - zero;
-  if (std::max(high, high - low) > 255 || low != std::nearbyint(low)) return {};
-  return PackedShape{.channels = value.shape[1],
-                     .plane = strides_of(value.shape)[1],
-                     .byte_offset = static_cast<int>(std::max(0.0, -low))};
-}
 
 Stage::Place Stage::place_of(std::int64_t element) const {
   if (source.empty()) {
@@ -317,6 +348,15 @@ Stage::Place Stage::place_of(std::int64_t element) const {
   }
   const std::int64_t from = source[element / channels];
   return {element % channels, from / in.plane, from % in.plane};
+}
+
+void Stage::write_numbers(std::int64_t row, const std::int32_t* sums, int lanes,
+                          float* numbers) const {
+  const double scale = rescale[rescale.size() == 1 ? 0 : row];
+  const std::int64_t count = plane * lanes;
+  for (std::int64_t i = 0; i < count; ++i) {
+    numbers[row * count + i] = static_cast<float>(static_cast<double>(sums[i]) * scale);
+  }
 }
 
 const Band& Stage::band_of(std::int64_t row) const {
@@ -343,6 +383,16 @@ std::vector<Stage> find_stages(const Program& program) {
     if (auto stage = finder.at(static_cast<int>(n))) stages.push_back(std::move(*stage));
   }
   return stages;
+}
+
+std::vector<std::optional<PackedShape>> packed_values(const Graph& graph,
+                                                      const std::vector<Stage>& stages) {
+  std::vector<std::optional<PackedShape>> packed(graph.values.size());
+  for (const Stage& stage : stages) {
+    packed[stage.input] = stage.in;
+    if (stage.writes_codes) packed[stage.output] = stage.out;
+  }
+  return packed;
 }
 
 }  // namespace flipscope

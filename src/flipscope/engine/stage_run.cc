@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <optional>
+
+#include "flipscope/engine/stage_strike.h"
 
 namespace flipscope {
 namespace {
@@ -33,9 +34,12 @@ struct Sweep {
   void at(std::int64_t p, const Band& band) const {
     const std::int64_t row_step = stage.plane * lanes;
     const std::int64_t from = band.group * stage.in.plane + stage.anchor[p];
-    const std::int64_t to = band.row * row_step + p * lanes;  // row_step a row; words hold kPack
+    const std::int64_t to = band.row * row_step + p * lanes;
+    const std::int64_t word = band.row / stage.out.in_word() * row_step + p * lanes;
     const TapPattern& pattern = stage.patterns[stage.pattern[p]];
-    packed_dot(PackedDot{.x = input + from * lanes * kPack,
+    packed_dot(PackedDot{.in = stage.in.packing,
+                         .out = stage.out.packing,
+                         .x = input + from * lanes * kWord,
                          .place = pattern.place.data(),
                          .weights = weights + band.weights,
                          .weight = pattern.kernel.data(),
@@ -47,125 +51,35 @@ struct Sweep {
                          .rows = band.rows,
                          .lanes = lanes,
                          .steps = codes ? stage.steps.data() + band.row : nullptr,
-                         .codes = codes ? codes + band.row * row_step + p * lanes * kPack : nullptr,
-                         .codes_step = row_step * kPack,
+                         .codes = codes ? codes + word * kWord : nullptr,
+                         .codes_step = row_step * kWord,
                          .out_sums = out_sums ? out_sums + to : nullptr,
                          .out_sums_step = row_step});
   }
 };
 
-/// One struck constant of a stage's head.
-struct Strike {
-  std::int64_t row = 0, channel = 0, tap = 0;
-  int change = 0;
-  bool is_bias = false;
-};
-
-/// By rows; nothing where the stage cannot serve.
-std::optional<std::vector<Strike>> strikes_of(const Workspace& work, const Stage& stage,
-                                              const std::vector<int>& struck) {
-  if (!stage.writes_codes || struck.size() > kStageChanges) return {};
-  const Node& head = work.graph().nodes[stage.head];
-  std::vector<Strike> all;
-  for (int k : struck) {
-    const Workspace::Patch& patch = work.patches()[k];
-    Strike strike;
-    int uses = 0;
-    for (int n : stage.nodes) {
-      for (const Input& input : work.graph().nodes[n].inputs) {
-        if (input.kind == Input::Kind::constant && input.id == patch.constant) ++uses;
-      }
-    }
-    if (uses != 1) return {};
-    if (head.inputs[1].id == patch.constant) {
-      const Stage::Place place = stage.place_of(patch.element);
-      strike = {place.row, place.channel, place.tap, 0, false};
-    } else if (head.inputs.size() > 2 && head.inputs[2].kind == Input::Kind::constant &&
-               head.inputs[2].id == patch.constant &&
-               element_count(head.inputs[2].shape) == stage.channels) {
-      strike.row = patch.element;
-      strike.is_bias = true;
-    } else {
-      return {};
-    }
-    const double change = work.program().wide[patch.constant][patch.element] - patch.wide;
-    if (change != std::nearbyint(change) || std::abs(change) > (strike.is_bias ? 1 << 24 : 255)) {
-      return {};
-    }
-    strike.change = static_cast<int>(change);
-    all.push_back(strike);
-  }
-  std::sort(all.begin(), all.end(), [](const Strike& a, const Strike& b) { return a.row < b.row; });
-  return all;
-}
-
-/// Adds what struck weights and biases change to the golden sums of the rows that read them.
-void strike_rows(Workspace& work, const Stage& stage, std::size_t index,
-                 const std::vector<Strike>& strikes) {
-  const int lanes = work.block().lanes;
-  const std::uint8_t* input = work.golden_bytes(stage.input);
-  const std::uint8_t* golden = work.golden_bytes(stage.output);
-  const std::int32_t* sums = work.stage_sums(index);
-  std::uint8_t* out = work.writable_bytes(stage.output);
-  const std::int64_t in_group = stage.in.plane * lanes * kPack;
-  const std::int64_t out_group = stage.plane * lanes * kPack;
-  Ranges changed;
-  std::int64_t written = -1;  // the last group
-  std::vector<PackedPatch> patches;
-  for (std::size_t i = 0; i < strikes.size();) {
-    const std::int64_t row = strikes[i].row, group = row / kPack;
-    patches.clear();
-    std::int32_t add = 0;
-    for (; i < strikes.size() && strikes[i].row == row; ++i) {
-      const Strike& strike = strikes[i];
-      if (strike.is_bias) {
-        add += strike.change;
-        continue;
-      }
-      for (int left = strike.change; left != 0;) {
-        const int part = std::clamp(left, -128, 127);
-        left -= part;
-        const auto byte = static_cast<std::uint8_t>(part);
-        patches.push_back({.x = input + strike.channel / kPack * in_group,
-                           .place = stage.reads.data() + strike.tap * stage.plane,
-                           .weight = static_cast<std::int32_t>(std::uint32_t{byte}
-                                                               << (8 * (strike.channel % kPack))),
-                           .add = -stage.in.byte_offset * part});
-      }
-    }
-    const bool differs =
-        packed_strike(PackedStrike{.patches = patches.data(),
-                                   .patch_count = static_cast<int>(patches.size()),
-                                   .add = add,
-                                   .sums = sums + row * stage.plane * lanes,
-                                   .positions = stage.plane,
-                                   .lanes = lanes,
-                                   .step = stage.steps[row],
-                                   .byte = static_cast<int>(row % kPack),
-                                   .golden = (group == written ? out : golden) + group * out_group,
-                                   .out = out + group * out_group});
-    written = group;
-    if (differs) append(changed, {row * stage.plane, (row + 1) * stage.plane});
-  }
-  work.note_changed_bytes(stage.output, std::move(changed));
-}
-
-/// Two changed channels share a word: new and old byte of each, met by a weight and its negative.
+/// New and old code of a changed channel share a word, of bytes with another channel's: met by a
+/// weight and its negative.
 struct ChangedPairs {
-  AlignedVector<std::uint8_t> input;  ///< [pair][place][lane][4]
-  std::vector<std::int32_t> weights;  ///< [row/4][pair·kernel + tap][row%4]
+  AlignedVector<std::uint8_t> input;  ///< words, [pairs][place][lane]
+  std::vector<std::int32_t> weights;  ///< [row/4][pairs·kernel + tap][row%4]
   std::int64_t count = 0;
 };
 
+int pairs_in_word(const Stage& stage) {
+  return stage.in.in_word() / 2;
+}
+
 void pair_weights(const Stage& stage, const std::vector<std::int64_t>& channels,
                   ChangedPairs& pairs) {
-  const std::int64_t tile = stage.kernel * kPack;
+  const std::int64_t tile = stage.kernel * kTile;
+  const int in_word = pairs_in_word(stage);
   pairs.weights.assign(stage.rows * pairs.count * stage.kernel, 0);
   for (std::size_t i = 0; i < channels.size(); ++i) {
-    const int shift = i % 2 == 0 ? 0 : 16;
+    const int shift = i % in_word == 0 ? 0 : 16;
     const std::int32_t* from = stage.opposed.data() + channels[i] * stage.rows * stage.kernel;
-    std::int32_t* to = pairs.weights.data() + static_cast<std::int64_t>(i) / 2 * tile;
-    for (std::int64_t row = 0; row < stage.rows; row += kPack) {
+    std::int32_t* to = pairs.weights.data() + static_cast<std::int64_t>(i) / in_word * tile;
+    for (std::int64_t row = 0; row < stage.rows; row += kTile) {
       for (std::int64_t k = 0; k < tile; ++k) {
         to[k] = static_cast<std::int32_t>(static_cast<std::uint32_t>(to[k]) |
                                           static_cast<std::uint32_t>(from[k]) << shift);
@@ -180,24 +94,28 @@ const ChangedPairs& changed_pairs(const Stage& stage, const std::vector<std::int
                                   const Positions& positions, const std::uint8_t* now,
                                   const std::uint8_t* then, int lanes) {
   static thread_local ChangedPairs pairs;
-  pairs.count = (static_cast<std::int64_t>(channels.size()) + 1) / 2;
+  const int in_word = stage.in.in_word(), together = pairs_in_word(stage);
+  const int bits = bits_in_word(stage.in.packing);
+  const std::uint32_t own = (std::uint32_t{1} << bits) - 1;
+  pairs.count = (static_cast<std::int64_t>(channels.size()) + together - 1) / together;
   const std::int64_t words = stage.in.plane * lanes;
   if (positions.empty()) {
-    pairs.input.resize(pairs.count * words * kPack);
+    pairs.input.resize(pairs.count * words * kWord);
   } else {
-    pairs.input.assign(pairs.count * words * kPack, 0);  // no change elsewhere
+    pairs.input.assign(pairs.count * words * kWord, 0);  // no change elsewhere
   }
   for (std::size_t i = 0; i < channels.size(); ++i) {
     const std::int64_t c = channels[i];
-    const int in_shift = static_cast<int>(8 * (c % kPack)), out_shift = i % 2 == 0 ? 0 : 16;
-    const auto* a = reinterpret_cast<const std::uint32_t*>(now) + c / kPack * words;
-    const auto* b = reinterpret_cast<const std::uint32_t*>(then) + c / kPack * words;
+    const int in_shift = static_cast<int>(bits * (c % in_word));
+    const int out_shift = i % together == 0 ? 0 : 16;
+    const auto* a = reinterpret_cast<const std::uint32_t*>(now) + c / in_word * words;
+    const auto* b = reinterpret_cast<const std::uint32_t*>(then) + c / in_word * words;
     auto* to = reinterpret_cast<std::uint32_t*>(pairs.input.data()) +
-               static_cast<std::int64_t>(i) / 2 * words;
-    const std::uint32_t keep = i % 2 == 0 ? 0 : 0xFFFF;
+               static_cast<std::int64_t>(i) / together * words;
+    const std::uint32_t keep = i % together == 0 ? 0 : 0xFFFF;
     const auto set = [&](std::int64_t first, std::int64_t count) {
       for (std::int64_t k = first; k < first + count; ++k) {
-        const std::uint32_t both = (a[k] >> in_shift & 0xFF) | (b[k] >> in_shift & 0xFF) << 8;
+        const std::uint32_t both = (a[k] >> in_shift & own) | (b[k] >> in_shift & own) << bits;
         to[k] = (to[k] & keep) | both << out_shift;
       }
     };
@@ -211,9 +129,10 @@ const ChangedPairs& changed_pairs(const Stage& stage, const std::vector<std::int
 /// The bands that read a changed channel.
 std::vector<Band> affected_bands(const Stage& stage, const std::vector<std::int64_t>& channels) {
   std::vector<Band> bands;
+  const int in_word = stage.in.in_word();
   for (const Band& band : stage.bands) {
-    const auto first = std::ranges::lower_bound(channels, band.group * kPack);
-    if (first != channels.end() && *first < (band.group + band.groups) * kPack) {
+    const auto first = std::ranges::lower_bound(channels, band.group * in_word);
+    if (first != channels.end() && *first < (band.group + band.groups) * in_word) {
       bands.push_back(band);
     }
   }
@@ -226,7 +145,8 @@ Sweep sweep_of_change(Workspace& work, const Stage& stage, std::size_t index, in
   const std::vector<std::int64_t> channels = blocks_met(work.changed(stage.input), stage.in.plane);
   const std::uint8_t* now = work.bytes(stage.input);
   const Positions& places = work.positions(stage.input);
-  const std::int64_t pairs = (static_cast<std::int64_t>(channels.size()) + 1) / 2;
+  const int together = pairs_in_word(stage);
+  const std::int64_t pairs = (static_cast<std::int64_t>(channels.size()) + together - 1) / together;
   const bool adds =
       !stage.opposed.empty() && pairs * stage.kernel + 1 < stage.in.groups() * stage.kernel;
   if (!adds) {
@@ -253,21 +173,24 @@ Sweep sweep_of_change(Workspace& work, const Stage& stage, std::size_t index, in
 /// Calls f(group) for the channel groups that a sweep writes.
 template <typename F>
 void each_group(const Sweep& sweep, F f) {
+  const int in_word = sweep.stage.out.in_word();
   for (const Band& band : sweep.bands) {
-    for (std::int64_t row = band.row; row < band.row + band.rows; row += kPack) f(row / kPack);
+    const std::int64_t last = std::min(band.row + band.rows, sweep.stage.channels);
+    for (std::int64_t row = band.row; row < last; row += in_word) f(row / in_word);
   }
 }
 
 /// The elements of a group of output channels.
 Range elements_of(const Stage& stage, std::int64_t group) {
-  const std::int64_t end = std::min((group + 1) * kPack, stage.channels);
-  return {group * kPack * stage.plane, end * stage.plane};
+  const int in_word = stage.out.in_word();
+  const std::int64_t end = std::min((group + 1) * in_word, stage.channels);
+  return {group * in_word * stage.plane, end * stage.plane};
 }
 
 /// Writes the codes of a sweep and notes those that differ.
 void write_codes(Workspace& work, const Stage& stage, Sweep& sweep) {
   const std::uint8_t* golden = work.golden_bytes(stage.output);
-  const std::int64_t place = std::int64_t{sweep.lanes} * kPack;
+  const std::int64_t place = std::int64_t{sweep.lanes} * kWord;
   Ranges changed;
   if (sweep.positions.empty()) {
     const bool writes_all = sweep.bands.size() == stage.bands.size();
@@ -314,10 +237,7 @@ void change_input(Workspace& work, const Stage& stage, std::size_t index) {
   float* out = work.overwritable(stage.output);
   const std::int64_t numbers = stage.plane * lanes;
   for (std::int64_t c = 0; c < stage.channels; ++c) {
-    const double scale = stage.rescale[stage.rescale.size() == 1 ? 0 : c];
-    for (std::int64_t i = c * numbers; i < (c + 1) * numbers; ++i) {
-      out[i] = static_cast<float>(static_cast<double>(sums[i]) * scale);
-    }
+    stage.write_numbers(c, sums.data() + c * numbers, lanes, out);
   }
   work.note_changes(stage.output, {{0, stage.channels * stage.plane}});
 }
@@ -331,10 +251,7 @@ bool pass_stage(Workspace& work, std::size_t index, const std::vector<int>& stru
   const bool input_changed = !work.changed(stage.input).empty();
   if (!struck.empty()) {
     if (input_changed) return false;
-    const auto strikes = strikes_of(work, stage, struck);
-    if (!strikes) return false;
-    strike_rows(work, stage, index, *strikes);
-    return true;
+    return strike_stage(work, index, struck);
   }
   if (!input_changed) return true;
   if (work.bytes(stage.input) == nullptr) return false;

@@ -18,10 +18,11 @@ struct Widths {
   std::int64_t in = 3;
   std::int64_t out[2] = {5, 9};
   std::int64_t parts[2] = {1, 1};
+  int weight_bits = 8;
 };
 
-/// Convolution → normalization → relu → quantizer, twice, and a dense layer, with weights of 8 bits
-/// and some of −128.
+/// Convolution → normalization → relu → quantizer, twice, and a dense layer, with some weights of
+/// the lowest code.
 Graph two_stage_network(std::uint64_t seed, const Encoding& activation, double scale,
                         const Widths& widths = {}) {
   Random random(seed, 2);
@@ -34,11 +35,11 @@ Graph two_stage_network(std::uint64_t seed, const Encoding& activation, double s
     return t;
   };
   const auto quantized = [&](const std::string& name, const Shape& shape) {
-    Encoding encoding{.format = integer_format(8)};
+    Encoding encoding{.format = integer_format(widths.weight_bits)};
     encoding.scale = {scale};
+    const double most = lowest(encoding.format) * scale;
     return builder.fake_quantize(
-        name + "_q", builder.initializer(name, tensor(shape, -129 * scale, 127 * scale)), encoding,
-        true);
+        name + "_q", builder.initializer(name, tensor(shape, 1.01 * most, -most)), encoding, true);
   };
   Symbol x =
       builder.fake_quantize("in", builder.add_input("x", {1, widths.in, 6, 5}), activation, true);
@@ -152,6 +153,48 @@ TEST(Stage, ServesGroupedConvolutions) {
       }
     }
   }
+}
+
+/// Codes and weights of up to 16 bits, where their sums fit 32.
+TEST(Stage, ServesHalvesBesideBytes) {
+  struct Kind {
+    Encoding activation;
+    int weight_bits;
+    double scale;
+    Widths widths;
+  };
+  const Widths grouped{.in = 8, .out = {8, 24}, .parts = {8, 4}};
+  const Kind kinds[] = {
+      {fixed_point(12, 4, false), 6, 0.0625, {}},
+      {fixed_point(12, 4, true), 8, 0.0078125, grouped},
+      {fixed_point(9, 3, false), 10, 0.001953125, {}},
+      {fixed_point(16, 6, true), 8, 0.0078125, {}},
+      {fixed_point(16, 6, false), 5, 0.0625, {}},
+      {fixed_point(8, 3, false), 12, 0.00048828125, {}},  // bytes that meet wider weights
+      {fixed_point(8, 3, true), 16, 0.0000305176, grouped},
+      {affine(10, false, 0.0071, 300), 9, 0.0038, {}},
+      {affine(11, true, 0.0043, -77), 7, 0.0123, grouped},
+  };
+  int index = 0;
+  for (Kind kind : kinds) {
+    SCOPED_TRACE(to_string(kind.activation) + " " + std::to_string(kind.weight_bits));
+    kind.widths.weight_bits = kind.weight_bits;
+    const Graph graph = two_stage_network(++index, kind.activation, kind.scale, kind.widths);
+    const Program program(graph);
+    ASSERT_EQ(program.stages->size(), 3u);
+    for (const Stage& stage : *program.stages) EXPECT_EQ(stage.in.packing, Packing::halves);
+    EXPECT_TRUE((*program.stages)[0].writes_codes && (*program.stages)[1].writes_codes);
+    std::vector<float> inputs(element_count(graph.values[graph.inputs[0]].shape) * 40);
+    Random random(index, 4);
+    for (float& x : inputs) x = static_cast<float>(random.uniform() * 8 - 4);
+    for (int words : {1, 3}) EXPECT_EQ(differing_pairs(graph, inputs, 40, 400, words), 0);
+  }
+}
+
+TEST(Stage, SumsBeyond32BitsAreLeftToTheOtherOperators) {
+  const Graph graph =
+      two_stage_network(1, fixed_point(16, 6, true), 0.000030517578125, {.weight_bits = 16});
+  EXPECT_TRUE(Program(graph).stages->empty());
 }
 
 TEST(Stage, ACodeThatIsNoNumberLeavesItToTheOtherOperators) {

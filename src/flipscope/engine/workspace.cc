@@ -145,13 +145,14 @@ std::uint8_t* Workspace::writable_bytes(int v) {
 }
 
 void Workspace::restore_bytes(int v, const Difference& difference) {
-  const std::int64_t plane = packed_shape(graph().values[v])->plane;
-  const std::int64_t place = std::int64_t{block_->lanes} * kPack;
+  const std::int64_t plane = program_.packed[v]->plane;
+  const int in_word = program_.packed[v]->in_word();
+  const std::int64_t place = std::int64_t{block_->lanes} * kWord;
   const std::uint8_t* golden = block_->packed[v].data();
   std::uint8_t* copy = bytes_.copies[v].data();
   for (const Range& range : difference.changed) {
-    const std::int64_t first = range.first / plane / kPack;
-    const std::int64_t last = (range.last - 1) / plane / kPack + 1;
+    const std::int64_t first = range.first / plane / in_word;
+    const std::int64_t last = (range.last - 1) / plane / in_word + 1;
     if (difference.positions.empty()) {
       std::copy(golden + first * plane * place, golden + last * plane * place,
                 copy + first * plane * place);
@@ -183,7 +184,7 @@ void Workspace::note_changed_bytes(int v, Ranges changed, Positions positions) {
 void Workspace::unpack(int v) {
   const Ranges changed = std::exchange(changed_[v], {});
   float* copy = writable(v);
-  const PackedShape shape = *packed_shape(graph().values[v]);
+  const PackedShape& shape = *program_.packed[v];
   for (const Range& range : changed) {
     unpack_channels(shape, bytes_.copies[v].data(), range.first / shape.plane,
                     range.last / shape.plane, positions_[v], block_->lanes, copy);
@@ -194,7 +195,7 @@ void Workspace::unpack(int v) {
 
 bool Workspace::pack(int v) {
   std::uint8_t* copy = writable_bytes(v);
-  const PackedShape shape = *packed_shape(graph().values[v]);
+  const PackedShape& shape = *program_.packed[v];
   bool all_bytes = true;
   for (const Range& range : changed_[v]) {
     const std::int64_t first = range.first / shape.plane;
@@ -240,7 +241,7 @@ void Workspace::note_changes(int v, const Ranges& written) {
     }
   }
   positions_[v].clear();
-  if (program_.is_packed[v]) positions_[v] = positions_met(changed, strides_of(shape)[1]);
+  if (program_.packed[v]) positions_[v] = positions_met(changed, strides_of(shape)[1]);
 }
 
 void Workspace::note_all_changed(int v) {

@@ -1,6 +1,6 @@
 // What one thread needs to run faults on a block: patchable constants, and values that differ.
 //
-// Every value has at most one copy here, as numbers, and one as packed bytes where stages use it.
+// Every value has at most one copy here, as numbers, and one packed in words where stages use it.
 // Between runs a copy equals the golden value but for the elements that the last run changed, which
 // are restored when the copy is next written to. A changed value is brought from one form into the
 // other when it is asked for. So a run costs what changes, not what exists.
@@ -64,7 +64,7 @@ class Workspace {
   /// Takes every element as changed, without a look.
   void note_all_changed(int v);
 
-  /// The same value as packed bytes; null where a code is no byte.
+  /// The same value packed in words; null where a code has no place there.
   const std::uint8_t* bytes(int v);
   const std::uint8_t* golden_bytes(int v) const {
     return block_->packed[v].empty() ? nullptr : block_->packed[v].data();

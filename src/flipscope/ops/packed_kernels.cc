@@ -52,12 +52,44 @@ constexpr int kVectors = HWY_TARGET == HWY_AVX2 ? 2 : 4;
 constexpr std::int64_t kTapsInCache = 128;
 constexpr std::int64_t kRowsWorthPacking = 16;
 
-/// Four signed bytes, ready to be multiplied.
+/// A word of signed codes, ready to be multiplied.
+template <Packing In>
 struct Factor {
-#if HWY_TARGET == HWY_AVX3_DL
-  explicit Factor(std::int32_t word) : bytes(hn::Set(Ints(), word)) {}
-  IntVector bytes;
+  explicit Factor(std::int32_t word) : codes(hn::Set(Ints(), word)) {}
+  IntVector codes;
+};
+
+HWY_INLINE IntVector multiply_halves(IntVector x, IntVector factor) {
+#if HWY_TARGET == HWY_AVX2
+  return IntVector{_mm256_madd_epi16(x.raw, factor.raw)};
 #else
+  return IntVector{_mm512_madd_epi16(x.raw, factor.raw)};
+#endif
+}
+
+/// sum + Σ over the halves of each word of x times the factor's.
+HWY_INLINE IntVector multiply_add(IntVector sum, IntVector x,
+                                  const Factor<Packing::halves>& factor) {
+#if HWY_TARGET == HWY_AVX3_DL
+  return IntVector{_mm512_dpwssd_epi32(sum.raw, x.raw, factor.codes.raw)};
+#else
+  return hn::Add(sum, multiply_halves(x, factor.codes));
+#endif
+}
+
+#if HWY_TARGET == HWY_AVX3_DL
+
+/// sum + Σ over the four bytes of each word of x (unsigned) times the factor's (signed).
+HWY_INLINE IntVector multiply_add(IntVector sum, IntVector x,
+                                  const Factor<Packing::bytes>& factor) {
+  return IntVector{_mm512_dpbusd_epi32(sum.raw, x.raw, factor.codes.raw)};
+}
+
+#else
+
+/// Four signed bytes as two times two halves.
+template <>
+struct Factor<Packing::bytes> {
   explicit Factor(std::int32_t word)
       : even(hn::Set(Ints(), halves(word))), odd(hn::Set(Ints(), halves(word >> 8))) {}
   /// Bytes 0 and 2 as 16-bit numbers.
@@ -67,28 +99,20 @@ struct Factor {
     return static_cast<std::int32_t>(low | std::uint32_t{high} << 16);
   }
   IntVector even, odd;
-#endif
 };
 
 /// sum + Σ over the four bytes of each word of x (unsigned) times the factor's (signed).
-HWY_INLINE IntVector multiply_add(IntVector sum, IntVector x, const Factor& factor) {
-#if HWY_TARGET == HWY_AVX3_DL
-  return IntVector{_mm512_dpbusd_epi32(sum.raw, x.raw, factor.bytes.raw)};
-#else
+HWY_INLINE IntVector multiply_add(IntVector sum, IntVector x,
+                                  const Factor<Packing::bytes>& factor) {
   const IntVector even = hn::And(x, hn::Set(Ints(), 0x00FF00FF));
   const hn::RebindToUnsigned<Ints> u;
   const IntVector odd = hn::And(hn::BitCast(Ints(), hn::ShiftRight<8>(hn::BitCast(u, x))),
                                 hn::Set(Ints(), 0x00FF00FF));
-#if HWY_TARGET == HWY_AVX3
-  const IntVector a{_mm512_madd_epi16(even.raw, factor.even.raw)};
-  const IntVector b{_mm512_madd_epi16(odd.raw, factor.odd.raw)};
-#else
-  const IntVector a{_mm256_madd_epi16(even.raw, factor.even.raw)};
-  const IntVector b{_mm256_madd_epi16(odd.raw, factor.odd.raw)};
-#endif
-  return hn::Add(sum, hn::Add(a, b));
-#endif
+  return hn::Add(sum,
+                 hn::Add(multiply_halves(even, factor.even), multiply_halves(odd, factor.odd)));
 }
+
+#endif
 
 HWY_INLINE IntVector codes_of(const CodeStep& step, IntVector sum) {
   const Floats f;
@@ -103,6 +127,12 @@ HWY_INLINE IntVector codes_of(const CodeStep& step, IntVector sum) {
   return hn::Sub(code, hn::VecFromMask(d, beyond));
 }
 
+/// Two codes as the halves of a word.
+HWY_INLINE IntVector join_halves(IntVector low, IntVector high) {
+  return hn::Xor(hn::Or(low, hn::ShiftLeft<16>(high)),
+                 hn::Set(Ints(), static_cast<std::int32_t>(0x80008000u)));
+}
+
 /// A stretch of taps for one group of lanes, and where its sums come from and go to.
 struct Stretch {
   std::int64_t first = 0;  ///< tap
@@ -113,14 +143,14 @@ struct Stretch {
   std::int32_t* to = nullptr;            ///< the same; null after the last stretch
 };
 
-template <int Vectors, bool Packed>
+template <int Vectors, bool Packed, Packing In>
 void tile(const PackedDot& dot, const Stretch& stretch, std::int64_t row) {
   const Ints d;
   const int width = static_cast<int>(hn::Lanes(d));
   const std::int64_t group = std::int64_t{Vectors} * width;
-  IntVector sum[kPack][Vectors];
+  IntVector sum[kTile][Vectors];
   HWY_UNROLL(4)
-  for (int r = 0; r < kPack; ++r) {
+  for (int r = 0; r < kTile; ++r) {
     const std::int32_t* from = nullptr;
     if (stretch.from) {
       from = stretch.from + (row + r) * group;
@@ -132,25 +162,25 @@ void tile(const PackedDot& dot, const Stretch& stretch, std::int64_t row) {
     for (int v = 0; v < Vectors; ++v) sum[r][v] = from ? hn::LoadU(d, from + v * width) : start;
   }
   const std::int32_t* weights = dot.weights + row * dot.weight_taps;
-  const std::uint8_t* x = Packed ? stretch.packed : dot.x + std::int64_t{stretch.lane} * kPack;
+  const std::uint8_t* x = Packed ? stretch.packed : dot.x + std::int64_t{stretch.lane} * kWord;
   for (std::int64_t t = stretch.first; t < stretch.last; ++t) {
     const auto* from = reinterpret_cast<const std::int32_t*>(
-        Packed ? x + (t - stretch.first) * group * kPack
-               : x + std::int64_t{dot.place[t]} * dot.lanes * kPack);
-    const std::int32_t* w = weights + std::int64_t{dot.weight[t]} * kPack;
+        Packed ? x + (t - stretch.first) * group * kWord
+               : x + std::int64_t{dot.place[t]} * dot.lanes * kWord);
+    const std::int32_t* w = weights + std::int64_t{dot.weight[t]} * kTile;
     IntVector in[Vectors];
     HWY_UNROLL(4)
     for (int v = 0; v < Vectors; ++v) in[v] = hn::LoadU(d, from + v * width);
     HWY_UNROLL(4)
-    for (int r = 0; r < kPack; ++r) {
-      const Factor factor(w[r]);
+    for (int r = 0; r < kTile; ++r) {
+      const Factor<In> factor(w[r]);
       HWY_UNROLL(4)
       for (int v = 0; v < Vectors; ++v) sum[r][v] = multiply_add(sum[r][v], in[v], factor);
     }
   }
   if (stretch.to || dot.out_sums) {
     HWY_UNROLL(4)
-    for (int r = 0; r < kPack; ++r) {
+    for (int r = 0; r < kTile; ++r) {
       std::int32_t* to = stretch.to ? stretch.to + (row + r) * group
                                     : dot.out_sums + (row + r) * dot.out_sums_step + stretch.lane;
       HWY_UNROLL(4)
@@ -159,23 +189,31 @@ void tile(const PackedDot& dot, const Stretch& stretch, std::int64_t row) {
     return;
   }
   auto* codes =
-      reinterpret_cast<std::int32_t*>(dot.codes + row / kPack * dot.codes_step) + stretch.lane;
+      reinterpret_cast<std::int32_t*>(dot.codes + row / codes_in_word(dot.out) * dot.codes_step) +
+      stretch.lane;
   HWY_UNROLL(4)
   for (int v = 0; v < Vectors; ++v) {
-    const IntVector low = hn::Or(codes_of(dot.steps[row], sum[0][v]),
-                                 hn::ShiftLeft<8>(codes_of(dot.steps[row + 1], sum[1][v])));
-    const IntVector high = hn::Or(hn::ShiftLeft<16>(codes_of(dot.steps[row + 2], sum[2][v])),
-                                  hn::ShiftLeft<24>(codes_of(dot.steps[row + 3], sum[3][v])));
-    hn::StoreU(hn::Or(low, high), d, codes + v * width);
+    IntVector code[kTile];
+    HWY_UNROLL(4)
+    for (int r = 0; r < kTile; ++r) code[r] = codes_of(dot.steps[row + r], sum[r][v]);
+    std::int32_t* to = codes + v * width;
+    if (dot.out == Packing::bytes) {
+      const IntVector low = hn::Or(code[0], hn::ShiftLeft<8>(code[1]));
+      const IntVector high = hn::Or(hn::ShiftLeft<16>(code[2]), hn::ShiftLeft<24>(code[3]));
+      hn::StoreU(hn::Or(low, high), d, to);
+    } else {
+      hn::StoreU(join_halves(code[0], code[1]), d, to);
+      hn::StoreU(join_halves(code[2], code[3]), d, to + dot.codes_step / kWord);
+    }
   }
 }
 
-template <int Vectors>
+template <int Vectors, Packing In>
 void lane_group(const PackedDot& dot, int lane) {
   const Ints d;
   const int width = static_cast<int>(hn::Lanes(d));
   constexpr std::int64_t kMostLanes = Vectors * 16;
-  HWY_ALIGN std::uint8_t packed[kTapsInCache * kMostLanes * kPack];
+  HWY_ALIGN std::uint8_t packed[kTapsInCache * kMostLanes * kWord];
   static thread_local std::vector<std::int32_t> partial;
   if (dot.taps > kTapsInCache) partial.resize(dot.rows * kMostLanes);
   Stretch stretch{.lane = lane};
@@ -186,7 +224,7 @@ void lane_group(const PackedDot& dot, int lane) {
     if (dot.rows >= kRowsWorthPacking) {
       for (std::int64_t t = stretch.first; t < stretch.last; ++t) {
         const auto* from = reinterpret_cast<const std::int32_t*>(
-                               dot.x + std::int64_t{dot.place[t]} * dot.lanes * kPack) +
+                               dot.x + std::int64_t{dot.place[t]} * dot.lanes * kWord) +
                            lane;
         auto* to =
             reinterpret_cast<std::int32_t*>(packed) + (t - stretch.first) * (Vectors * width);
@@ -196,34 +234,43 @@ void lane_group(const PackedDot& dot, int lane) {
         }
       }
       stretch.packed = packed;
-      for (std::int64_t row = 0; row < dot.rows; row += kPack) {
-        tile<Vectors, true>(dot, stretch, row);
+      for (std::int64_t row = 0; row < dot.rows; row += kTile) {
+        tile<Vectors, true, In>(dot, stretch, row);
       }
     } else {
-      for (std::int64_t row = 0; row < dot.rows; row += kPack) {
-        tile<Vectors, false>(dot, stretch, row);
+      for (std::int64_t row = 0; row < dot.rows; row += kTile) {
+        tile<Vectors, false, In>(dot, stretch, row);
       }
     }
     stretch.first = stretch.last;
   } while (stretch.first < dot.taps);
 }
 
-void packed_dot_here(const PackedDot& dot) {
+template <Packing In>
+void dot_of(const PackedDot& dot) {
   const int width = static_cast<int>(hn::Lanes(Ints()));
   int lane = 0;
   for (; lane + kVectors * width <= dot.lanes; lane += kVectors * width) {
-    lane_group<kVectors>(dot, lane);
+    lane_group<kVectors, In>(dot, lane);
   }
-  for (; lane < dot.lanes; lane += width) lane_group<1>(dot, lane);
+  for (; lane < dot.lanes; lane += width) lane_group<1, In>(dot, lane);
 }
 
-bool packed_strike_here(const PackedStrike& strike) {
+void packed_dot_here(const PackedDot& dot) {
+  dot.in == Packing::bytes ? dot_of<Packing::bytes>(dot) : dot_of<Packing::halves>(dot);
+}
+
+template <Packing In>
+bool strike_of(const PackedStrike& strike) {
   const Ints d;
   const int width = static_cast<int>(hn::Lanes(d));
   const IntVector add = hn::Set(d, strike.add);
-  const IntVector others = hn::Set(d, static_cast<std::int32_t>(~(0xFFu << (8 * strike.byte))));
+  const int bits = bits_in_word(strike.out), shift = bits * strike.slot;
+  const std::uint32_t own = (std::uint32_t{1} << bits) - 1;
+  const IntVector others = hn::Set(d, static_cast<std::int32_t>(~(own << shift)));
+  const IntVector sign = hn::Set(d, stored_offset(strike.out) & static_cast<std::int32_t>(own));
   const auto* golden = reinterpret_cast<const std::int32_t*>(strike.golden);
-  auto* out = reinterpret_cast<std::int32_t*>(strike.out);
+  auto* out = reinterpret_cast<std::int32_t*>(strike.out_words);
   IntVector changed = hn::Zero(d);
   for (std::int64_t p = 0; p < strike.positions; ++p) {
     for (int lane = 0; lane < strike.lanes; lane += width) {
@@ -234,16 +281,21 @@ bool packed_strike_here(const PackedStrike& strike) {
         if (patch.place[p] < 0) continue;
         const IntVector x = hn::LoadU(d, reinterpret_cast<const std::int32_t*>(patch.x) +
                                              std::int64_t{patch.place[p]} * strike.lanes + lane);
-        sum = multiply_add(hn::Add(sum, hn::Set(d, patch.add)), x, Factor(patch.weight));
+        sum = multiply_add(hn::Add(sum, hn::Set(d, patch.add)), x, Factor<In>(patch.weight));
       }
       const IntVector before = hn::LoadU(d, golden + at);
-      const IntVector code = hn::Shl(codes_of(strike.step, sum), hn::Set(d, 8 * strike.byte));
+      const IntVector code = hn::Shl(hn::Xor(codes_of(strike.step, sum), sign), hn::Set(d, shift));
       const IntVector word = hn::Or(hn::And(before, others), code);
       changed = hn::Or(changed, hn::Xor(before, word));
       hn::StoreU(word, d, out + at);
     }
   }
   return !hn::AllTrue(d, hn::Eq(changed, hn::Zero(d)));
+}
+
+bool packed_strike_here(const PackedStrike& strike) {
+  return strike.in == Packing::bytes ? strike_of<Packing::bytes>(strike)
+                                     : strike_of<Packing::halves>(strike);
 }
 
 double packed_peak_here() {
@@ -254,7 +306,7 @@ double packed_peak_here() {
   for (int attempt = 0; attempt < 5; ++attempt) {
     IntVector sum[kChains];
     for (int i = 0; i < kChains; ++i) sum[i] = hn::Set(d, i);
-    const Factor factor(0x01020304);
+    const Factor<Packing::bytes> factor(0x01020304);
     const IntVector x = hn::Set(d, attempt);
     const auto start = std::chrono::steady_clock::now();
     for (std::int64_t step = 0; step < kSteps; ++step) {
@@ -267,8 +319,8 @@ double packed_peak_here() {
     HWY_ALIGN std::int32_t sink[16];
     hn::Store(all, d, sink);
     if (sink[0] == 12345) return 0;
-    const double operations =
-        2.0 * kPack * kChains * kSteps * static_cast<double>(hn::Lanes(d)) / took.count();
+    const double operations = 2.0 * codes_in_word(Packing::bytes) * kChains * kSteps *
+                              static_cast<double>(hn::Lanes(d)) / took.count();
     best = std::max(best, operations);
   }
   return best;
@@ -288,11 +340,30 @@ HWY_EXPORT(packed_peak_here);
 
 namespace {
 
-/// Σ of the products of a word's bytes: signed in w, unsigned in x.
-std::int32_t word_product(std::int32_t w, const std::uint8_t* x) {
-  std::int32_t sum = 0;
-  for (int b = 0; b < kPack; ++b) sum += static_cast<std::int8_t>(w >> (8 * b)) * x[b];
+/// Σ of the products of a word's codes, modulo 2^32.
+std::uint32_t word_product(Packing packing, std::int32_t w, const std::uint8_t* x) {
+  std::uint32_t word = 0, sum = 0;
+  std::memcpy(&word, x, kWord);
+  for (int shift = 0; shift < 32; shift += bits_in_word(packing)) {
+    const std::int32_t weight = w >> shift;
+    const std::uint32_t code = word >> shift;
+    sum += static_cast<std::uint32_t>(
+        packing == Packing::bytes
+            ? static_cast<std::int8_t>(weight) * static_cast<std::uint8_t>(code)
+            : static_cast<std::int16_t>(weight) * static_cast<std::int16_t>(code));
+  }
   return sum;
+}
+
+/// A word with another code in one of its slots.
+void set_code(Packing packing, int slot, int code, std::uint8_t* to) {
+  std::uint32_t word = 0;
+  std::memcpy(&word, to, kWord);
+  const int bits = bits_in_word(packing), shift = bits * slot;
+  const std::uint32_t own = (std::uint32_t{1} << bits) - 1;
+  const auto stored = static_cast<std::uint32_t>(code + stored_offset(packing)) & own;
+  word = (word & ~(own << shift)) | stored << shift;
+  std::memcpy(to, &word, kWord);
 }
 
 }  // namespace
@@ -311,20 +382,22 @@ void packed_dot(const PackedDot& dot) {
 }
 
 void packed_dot_portable(const PackedDot& dot) {
+  const int in_word = codes_in_word(dot.out);
   for (std::int64_t row = 0; row < dot.rows; ++row) {
-    const std::int32_t* weights = dot.weights + row / kPack * kPack * dot.weight_taps + row % kPack;
+    const std::int32_t* weights = dot.weights + row / kTile * kTile * dot.weight_taps + row % kTile;
     for (int lane = 0; lane < dot.lanes; ++lane) {
-      std::int32_t sum =
-          dot.sums ? dot.sums[row * dot.sums_step + lane] : (dot.start ? dot.start[row] : 0);
+      auto sum = static_cast<std::uint32_t>(dot.sums ? dot.sums[row * dot.sums_step + lane]
+                                                     : (dot.start ? dot.start[row] : 0));
       for (std::int64_t t = 0; t < dot.taps; ++t) {
-        sum += word_product(weights[std::int64_t{dot.weight[t]} * kPack],
-                            dot.x + (std::int64_t{dot.place[t]} * dot.lanes + lane) * kPack);
+        sum += word_product(dot.in, weights[std::int64_t{dot.weight[t]} * kTile],
+                            dot.x + (std::int64_t{dot.place[t]} * dot.lanes + lane) * kWord);
       }
+      const auto result = static_cast<std::int32_t>(sum);
       if (dot.out_sums) {
-        dot.out_sums[row * dot.out_sums_step + lane] = sum;
+        dot.out_sums[row * dot.out_sums_step + lane] = result;
       } else {
-        dot.codes[row / kPack * dot.codes_step + lane * kPack + row % kPack] =
-            static_cast<std::uint8_t>(code_of(dot.steps[row], sum));
+        set_code(dot.out, static_cast<int>(row % in_word), code_of(dot.steps[row], result),
+                 dot.codes + row / in_word * dot.codes_step + lane * kWord);
       }
     }
   }
@@ -339,19 +412,19 @@ bool packed_strike_portable(const PackedStrike& strike) {
   for (std::int64_t p = 0; p < strike.positions; ++p) {
     for (int lane = 0; lane < strike.lanes; ++lane) {
       const std::int64_t at = p * strike.lanes + lane;
-      std::int32_t sum = strike.sums[at] + strike.add;
+      auto sum =
+          static_cast<std::uint32_t>(strike.sums[at]) + static_cast<std::uint32_t>(strike.add);
       for (int k = 0; k < strike.patch_count; ++k) {
         const PackedPatch& patch = strike.patches[k];
         if (patch.place[p] < 0) continue;
         const std::uint8_t* x =
-            patch.x + (std::int64_t{patch.place[p]} * strike.lanes + lane) * kPack;
-        sum += patch.add + word_product(patch.weight, x);
+            patch.x + (std::int64_t{patch.place[p]} * strike.lanes + lane) * kWord;
+        sum += static_cast<std::uint32_t>(patch.add) + word_product(strike.in, patch.weight, x);
       }
-      std::memcpy(strike.out + at * kPack, strike.golden + at * kPack, kPack);
-      std::uint8_t& byte = strike.out[at * kPack + strike.byte];
-      const auto code = static_cast<std::uint8_t>(code_of(strike.step, sum));
-      changed = changed || code != byte;
-      byte = code;
+      std::uint8_t* to = strike.out_words + at * kWord;
+      std::memcpy(to, strike.golden + at * kWord, kWord);
+      set_code(strike.out, strike.slot, code_of(strike.step, static_cast<std::int32_t>(sum)), to);
+      changed = changed || std::memcmp(to, strike.golden + at * kWord, kWord) != 0;
     }
   }
   return changed;
