@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kLanes = Objective::kLanes;
 constexpr std::int64_t kNoData = -1;
+constexpr std::int64_t kMostClasses = 32;
 
 /// One output of a layer that reads a constant's element: out += factor·Δ·data (data: 1 for a
 /// bias).
@@ -166,15 +167,21 @@ class LocalSteps {
   void add_block(std::int64_t b, std::int64_t probes, std::uint64_t seed,
                  std::vector<double>& score) {
     values_ = objective_.run(b);
-    probes_.assign(probes, {});
-    tbb::parallel_for(std::int64_t{0}, probes, [&](std::int64_t r) {
-      const auto cotangents =
-          objective_.curvature_cotangents(b, values_, seed, static_cast<std::uint64_t>(r));
-      for (const Layer& layer : layers_) probes_[r].push_back(cotangents[layer.end]);
+    const std::int64_t outputs = std::ssize(values_[objective_.output()]) / kLanes;
+    const bool classifies =
+        objective_.loss_function().spec().kind == LossSpec::Kind::cross_entropy &&
+        outputs <= kMostClasses;
+    directions_.assign(classifies ? outputs : probes, {});
+    tbb::parallel_for(std::int64_t{0}, std::ssize(directions_), [&](std::int64_t r) {
+      const auto cotangents = classifies ? objective_.output_cotangents(values_, r)
+                                         : objective_.curvature_cotangents(
+                                               b, values_, seed, static_cast<std::uint64_t>(r));
+      for (const Layer& layer : layers_) directions_[r].push_back(cotangents[layer.end]);
     });
     tbb::parallel_for(std::size_t{0}, flips_.size(), [&](std::size_t i) {
       for (std::size_t f = 0; f < flips_[i].change.size(); ++f) {
-        score[flips_[i].position[f]] += curvature(entries_[i], flips_[i].change[f]);
+        const auto moves = along(entries_[i], flips_[i].change[f]);
+        score[flips_[i].position[f]] += classifies ? answers_moved(b, moves) : curvature(moves);
       }
     });
   }
@@ -256,9 +263,11 @@ class LocalSteps {
     }
   }
 
-  /// Σ over a block's samples of ½·dᵀGd. (Lanes without a sample have no cotangents.)
-  double curvature(const std::vector<Entry>& entries, double change) const {
-    std::vector<std::array<double, kLanes>> along(probes_.size());
+  using Lanes = std::array<double, kLanes>;
+
+  /// q·d of every direction q and sample.
+  std::vector<Lanes> along(const std::vector<Entry>& entries, double change) const {
+    std::vector<Lanes> moves(directions_.size());
     AlignedVector<double> moved, scratch;
     for (const Entry& entry : entries) {
       const Layer& layer = layers_[entry.layer];
@@ -267,26 +276,44 @@ class LocalSteps {
       for (std::size_t k = 0; k < entry.touches.size(); ++k) {
         const std::int64_t at = entry.touches[k].output * kLanes;
         const double* golden = values_[layer.end].data() + at;
-        std::array<double, kLanes> d{};
+        Lanes d{};
         bool any = false;
         for (int l = 0; l < kLanes; ++l) {
           d[l] = moved[k * kLanes + l] - golden[l];
           any = any || d[l] != 0;
         }
-        for (std::size_t r = 0; any && r < probes_.size(); ++r) {
-          if (probes_[r][entry.layer].empty()) continue;  // no path to the loss
-          const double* const q = probes_[r][entry.layer].data() + at;
-          std::array<double, kLanes> sum = along[r];
+        for (std::size_t r = 0; any && r < directions_.size(); ++r) {
+          if (directions_[r][entry.layer].empty()) continue;  // no path to the loss
+          const double* const q = directions_[r][entry.layer].data() + at;
+          Lanes sum = moves[r];
           for (int l = 0; l < kLanes; ++l) sum[l] += q[l] * d[l];
-          along[r] = sum;
+          moves[r] = sum;
         }
       }
     }
+    return moves;
+  }
+
+  /// Σ over a block's samples of ½·dᵀGd. (Lanes without a sample have no cotangents.)
+  double curvature(const std::vector<Lanes>& moves) const {
     double sum = 0;
-    for (const auto& lanes : along) {
+    for (const Lanes& lanes : moves) {
       for (const double q : lanes) sum += q * q;
     }
-    return sum / (2 * static_cast<double>(probes_.size()));
+    return sum / (2 * static_cast<double>(moves.size()));
+  }
+
+  double answers_moved(std::int64_t b, const std::vector<Lanes>& moves) const {
+    const double* y = values_[objective_.output()].data();
+    double sum = 0;
+    for (int lane = 0; lane < objective_.samples_in(b); ++lane) {
+      bool any = false;
+      for (const Lanes& lanes : moves) any = any || lanes[lane] != 0;
+      if (!any) continue;
+      sum += objective_.loss_function().answer_moved(Objective::first_sample(b) + lane, y + lane,
+                                                     moves.front().data() + lane, kLanes);
+    }
+    return sum;
   }
 
   const Objective& objective_;
@@ -294,7 +321,8 @@ class LocalSteps {
   std::vector<WordFlips> flips_, left_;
   std::vector<std::vector<Entry>> entries_;  ///< [flip]
   BlockValues<double> values_;
-  std::vector<std::vector<AlignedVector<double>>> probes_;  ///< [probe][layer][element][lane]
+  /// [direction][layer][element][lane]: probes of the curvature, or rows of the Jacobian.
+  std::vector<std::vector<AlignedVector<double>>> directions_;
 };
 
 }  // namespace

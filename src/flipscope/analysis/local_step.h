@@ -3,10 +3,13 @@
 // A flipped weight moves the sums of one output channel by Δ·x. What follows element by element
 // (normalization, activation, quantizer) is applied to the moved sums as it is, so that units which
 // a flip wakes, saturates or leaves below a rounding step are seen as they are: derivatives at the
-// golden values cannot see them. The change d of the layer's output then moves the outputs by J·d;
-// in the loss's own measure that is ½·dᵀGd with the Gauss-Newton matrix G = Jᵀ·(Hessian of the loss
-// with respect to the outputs)·J, which random probes q of covariance G estimate: mean of (q·d)².
-// The slope of the loss is left out: over samples its signs cancel, while the moves add up.
+// golden values cannot see them. The change d of the layer's output then moves the outputs by J·d.
+// Of a classifier with at most 32 classes J·d is computed, row by row, and the score is how far the
+// answer goes (Loss::answer_moved): a softmax saturates, so that derivatives at a sure answer see
+// no flip that overturns it. Else the move is taken in the loss's own measure, ½·dᵀGd with the
+// Gauss-Newton matrix G = Jᵀ·(Hessian of the loss with respect to the outputs)·J, which random
+// probes q of covariance G estimate: mean of (q·d)². The slope of the loss is left out: over
+// samples its signs cancel, while the moves add up.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +29,7 @@ struct WordFlips {
 };
 
 /// Writes, for flips of words that weighted layers read as weights or biases, the mean over samples
-/// of ½·dᵀGd to `score`; returns the words that are read elsewhere, whose scores are left alone.
+/// of that to `score`; returns the words that are read elsewhere, whose scores are left alone.
 /// `progress` is called after each block of samples. Results do not depend on threads.
 std::vector<WordFlips> score_locally(const Objective& objective, std::vector<WordFlips> flips,
                                      std::int64_t probes, std::uint64_t seed,

@@ -27,7 +27,7 @@ enum class Metric {
   /// move the outputs at all (see inflection.h): what the paper's outlook proposes.
   inflection,
   trace,  ///< bits by the trace of the Hessian of the network with this bit flipped
-  flip,   ///< bits by |g·Δ| + ½|H_ww|·Δ²: the most that this flip should change the loss by
+  flip,   ///< bits by how far this flip should move the outputs (analysis/local_step)
 };
 
 /// Throws Error that lists the metrics where the text is none of them.

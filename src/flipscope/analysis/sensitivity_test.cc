@@ -194,6 +194,69 @@ TEST(Sensitivity, FlipTakesTheStepThroughItsOwnLayerAsItIs) {
   }
 }
 
+/// Of a classifier that is linear behind the struck layer, and sure of itself: how far the label's
+/// probability really goes, also where its derivatives vanish.
+TEST(Sensitivity, FlipOfAClassifierIsTheMoveOfItsAnswer) {
+  GraphBuilder builder("test", Layout::channel_first);
+  Symbol x = builder.add_input("x", {1, 6});
+  x = builder.add("fc1", MatrixProduct{}, {x, testing::random_weights(builder, "w1", {6, 5}, 1)});
+  x = builder.add("relu", Unary{UnaryFunction::relu, 0, 0}, {x});
+  x = builder.add("fc2", MatrixProduct{}, {x, testing::random_weights(builder, "w2", {5, 3}, 2)});
+  const Symbol sure = builder.initializer("sure", {.shape = {1}, .data = {40}});
+  x = builder.add("sharpen", Binary{BinaryFunction::multiply}, {x, sure});
+  Graph graph = builder.finish("classifier", {x}, {"y"});
+  lower(graph);
+  const FaultSpace space(graph, {.parts = {Part::weights}, .layers = {"fc1", "fc2"}, .bits = {}});
+  Samples samples;
+  samples.count = 19;
+  Random random(3, 1);
+  for (int i = 0; i < 19 * 6; ++i) {
+    samples.values.push_back(static_cast<float>(random.uniform() * 2 - 1));
+  }
+  for (int i = 0; i < 19; ++i) samples.labels.push_back(static_cast<int>(random.below(3)));
+  const Loss loss({LossSpec::Kind::cross_entropy}, samples, 3);
+  const Objective golden(graph, samples, loss, parameters_of(graph, space));
+  const auto probabilities = [&](const Objective& objective) {
+    std::vector<double> of_label;
+    for (std::int64_t b = 0; b < objective.blocks(); ++b) {
+      const auto values = objective.run(b);
+      for (int lane = 0; lane < objective.samples_in(b); ++lane) {
+        const auto y = [&](int k) {
+          return values[objective.output()][k * Objective::kLanes + lane];
+        };
+        const int label = samples.labels[Objective::first_sample(b) + lane];
+        double sum = 0;
+        for (int k = 0; k < 3; ++k) sum += std::exp(y(k) - y(label));
+        of_label.push_back(1 / sum);
+      }
+    }
+    return of_label;
+  };
+  const auto before = probabilities(golden);
+  const auto changes = flip_changes(graph, space);
+  const auto w = parameter_values(graph, golden.parameters());
+  Objective faulty = golden;
+  int overturned = 0, finite = 0;
+  for (const RankedBit& bit : rank(golden, space, {.metric = Metric::flip}, ignore)) {
+    const std::int64_t word = golden.parameters().first[bit.site.target] + bit.site.index;
+    const double change = changes[space.number(bit.site)];
+    if (!std::isfinite(change)) {
+      EXPECT_GE(bit.score, 0.5) << "no answer counts as all that can happen";
+      continue;
+    }
+    ++finite;
+    faulty.set(word, w[word] + change);
+    const auto after = probabilities(faulty);
+    double moved = 0;
+    for (std::size_t i = 0; i < after.size(); ++i) moved += std::fabs(after[i] - before[i]) / 19;
+    EXPECT_NEAR(bit.score, moved, 1e-6);
+    overturned += moved > 0.1 ? 1 : 0;
+    faulty.set(word, w[word]);
+  }
+  EXPECT_GT(finite, 1000);
+  EXPECT_GT(overturned, 20);
+}
+
 TEST(Sensitivity, WordsThatOnlyMeetPadsMoveNothing) {
   GraphBuilder builder("test", Layout::channel_first);
   Symbol x = builder.add_input("x", {1, 1, 1, 1});

@@ -73,6 +73,9 @@ class Objective {
   /// The same of element `element` of output(): a row of each sample's Jacobian.
   BlockValues<double> output_cotangents(const BlockValues<double>& values,
                                         std::int64_t element) const;
+  /// The loss, and the first sample of block b.
+  const Loss& loss_function() const { return *loss_; }
+  static std::int64_t first_sample(std::int64_t b) { return b * kLanes; }
   /// Elements of a constant, and the parameter that each reads (empty: none) with
   /// ∂element/∂parameter.
   const std::vector<double>& constant(int id) const { return constants_[id]; }

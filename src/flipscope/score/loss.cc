@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "flipscope/model/csv.h"
+#include "flipscope/numeric/deterministic_math.h"
 #include "flipscope/numeric/dual.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/random.h"
@@ -221,5 +222,24 @@ void Loss::probe_curvature(std::int64_t first, int count, const double* output, 
 
 template double Loss::derive(std::int64_t, int, const double*, int, double*) const;
 template double Loss::derive(std::int64_t, int, const Dual*, int, Dual*) const;
+
+double Loss::answer_moved(std::int64_t sample, const double* y, const double* m, int lanes) const {
+  constexpr double kTie = 1e-9;
+  const std::int64_t label = samples_->labels[sample];
+  std::int64_t top = 0;
+  for (std::int64_t k = 1; k < outputs_; ++k) {
+    if (y[k * lanes] > y[top * lanes]) top = k;
+  }
+  double before = 0, after = 0, lost = 0;
+  for (std::int64_t k = 0; k < outputs_; ++k) {
+    const double gap = y[k * lanes] - y[label * lanes];
+    const double step = m[k * lanes] - m[label * lanes], gain = m[k * lanes] - m[top * lanes];
+    if (std::isnan(step) || std::isnan(gain)) return 1 + kTie;
+    before += det::exp(gap);
+    after += det::exp(gap + step);
+    if (gain > 0) lost = std::max(lost, gain / (y[top * lanes] - y[k * lanes]));
+  }
+  return std::fabs(1 / after - 1 / before) + kTie * (std::isinf(lost) ? 1 : lost / (1 + lost));
+}
 
 }  // namespace flipscope

@@ -64,6 +64,12 @@ class Loss {
   void probe_curvature(std::int64_t first, int count, const double* output, int lanes,
                        std::uint64_t seed, std::uint64_t probe, double* to) const;
 
+  /// Cross-entropy: how far a sample's answer goes when its outputs move from y to y + m (values
+  /// `lanes` apart), 0 to 1: |p(label; y + m) − p(label; y)|, p the softmax. Where p shows next to
+  /// nothing, 1e-9 of how much of the decision's lead is lost, u/(1 + u), tells moves apart; from
+  /// u = 1 on the decision changes. NaN counts as all that can happen.
+  double answer_moved(std::int64_t sample, const double* y, const double* m, int lanes) const;
+
  private:
   template <typename T>
   T mse(const float* target, const T* y, T* to, int lanes) const;
