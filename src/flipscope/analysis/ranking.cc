@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "flipscope/fault/fault_list.h"
@@ -46,14 +47,18 @@ Ranking rank_words(const FaultSpace& space, const std::vector<double>& score) {
   return ranking;
 }
 
-Ranking rank_bits(const FaultSpace& space, const std::vector<double>& score) {
+Ranking rank_bits(const FaultSpace& space, const std::vector<double>& score,
+                  const std::vector<double>& tie) {
+  std::vector<std::uint64_t> order(space.size());
+  std::iota(order.begin(), order.end(), std::uint64_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::uint64_t a, std::uint64_t b) {
+    const double x = nan_first(score[a]), y = nan_first(score[b]);
+    if (x != y || tie.empty()) return x > y;
+    return nan_first(tie[a]) > nan_first(tie[b]);
+  });
   Ranking ranking;
   ranking.reserve(space.size());
-  for (std::uint64_t k = 0; k < space.size(); ++k) {
-    ranking.push_back({space.site(k), nan_first(score[k])});
-  }
-  std::stable_sort(ranking.begin(), ranking.end(),
-                   [](const RankedBit& a, const RankedBit& b) { return a.score > b.score; });
+  for (std::uint64_t k : order) ranking.push_back({space.site(k), nan_first(score[k])});
   return ranking;
 }
 

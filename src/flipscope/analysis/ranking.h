@@ -21,9 +21,10 @@ using Ranking = std::vector<RankedBit>;
 /// bit (FKeras). Ties keep the order of the fault space, NaN goes before everything.
 Ranking rank_words(const FaultSpace& space, const std::vector<double>& score);
 
-/// From a score per bit, as the fault space numbers them, the largest first. Ties keep the order of
-/// the fault space, NaN goes before everything.
-Ranking rank_bits(const FaultSpace& space, const std::vector<double>& score);
+/// From a score per bit, as the fault space numbers them, the largest first, NaN before everything.
+/// Ties go by `tie` in the same way, if given, and then keep the order of the fault space.
+Ranking rank_bits(const FaultSpace& space, const std::vector<double>& score,
+                  const std::vector<double>& tie = {});
 
 /// Every order equally likely; all scores are 0.
 Ranking random_ranking(const FaultSpace& space, std::uint64_t seed);

@@ -54,6 +54,8 @@ TEST(Ranking, TiesKeepTheOrderOfTheSpaceAndNaNGoesFirst) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   EXPECT_EQ(sites(rank_bits(space, {1, 2, nan, 2})),
             (std::vector<FaultSite>{{0, 1, 0}, {0, 0, 1}, {0, 1, 1}, {0, 0, 0}}));
+  EXPECT_EQ(sites(rank_bits(space, {1, 2, nan, 2}, {9, 1, 0, nan})),
+            (std::vector<FaultSite>{{0, 1, 0}, {0, 1, 1}, {0, 0, 1}, {0, 0, 0}}));
 }
 
 TEST(Ranking, RandomIsAnOrderOfAllBitsThatTheSeedDecides) {

@@ -248,8 +248,11 @@ Ranking rank(const Objective& objective, const FaultSpace& space, const RankOpti
     }
     case Metric::trace:
       return rank_bits(space, trace_scores(objective, space, options, done));
-    case Metric::flip:
-      return rank_bits(space, flip_scores(objective, space, options, done));
+    case Metric::flip: {
+      std::vector<double> change = flip_changes(objective.graph(), space);
+      for (double& x : change) x = std::fabs(x);
+      return rank_bits(space, flip_scores(objective, space, options, done), change);
+    }
   }
   return {};
 }
