@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sensitive bits against width and pruning, the score beside them, for two networks.
 
-design_space.py --data DIR --out DIR [--flipscope PROGRAM] [--faults N] [--threads N]
+design_space.py --data DIR --inputs FILE.npy --out DIR [--flipscope PROGRAM] [--faults N] [--threads N]
 
 The networks: ECON-T Small's encoder (exact EMD) and FKeras's CIFAR-10 CNN (mispredictions among the images that the golden
 run gets right). Variants are made by --requantize and --prune, without training. Every point is a campaign of N random
@@ -24,15 +24,16 @@ def networks(data, inputs):
     return {
         "ECON-T Small": {
             "model": f"{small}.json:{small}.hdf5",
-            "widths": [(f"encoder/*=fixed:{bits},1", bits) for bits in (4, 5, 6, 8, 10)],
-            "options": ["--inputs", inputs, "--first", "512", "--targets", "inputs", "--layers", "encoder/*", "--score",
-                        "emd", "--emd-cost", data / "hgcal/hex_metric_48x48.csv", "--emd-cells", HERE / "econt_cells.csv"],
+            "widths": [(f"encoder/*=fixed:{bits},2", bits) for bits in (4, 5, 6, 8, 10, 16)],  # as trained: 8
+            "options": ["--inputs", inputs, "--first", "512", "--targets", "inputs"],
+            "score": ["--layers", "encoder/*", "--score", "emd", "--emd-cost", data / "hgcal/hex_metric_48x48.csv",
+                      "--emd-cells", HERE / "econt_cells.csv"],
         },
         "CIFAR-10 CNN": {
             "model": data / "cifar10_hls4ml/tiny2_model_best.h5",
-            "widths": [(f"*=fixed:{bits},2", bits) for bits in (4, 5, 6, 8, 10)],
-            "options": ["--inputs", data / "cifar10/test_batch_first1017.bin", "--scale", "1/256", "--first", "256",
-                        "--count-only-correct"],
+            "widths": [(f"*=fixed:{bits},3", bits) for bits in (5, 6, 7, 8, 10, 16)],  # as trained: 8
+            "options": ["--inputs", data / "cifar10/test_batch_first1017.bin", "--scale", "1/256", "--first", "256"],
+            "score": ["--count-only-correct"],
         },
     }
 
@@ -44,12 +45,14 @@ def run(arguments, *words):
 def design(arguments, name, network, variant, label):
     """One campaign: its row of the table."""
     store = arguments.out / f"{name}-{label}.db".replace(" ", "_").lower()
-    run(arguments, "inject", network["model"], *network["options"], *variant, "--select", f"random:{arguments.faults}",
-        "--store", store, "--threads", arguments.threads, "--quiet")
+    run(arguments, "inject", network["model"], *network["options"], *network["score"], *variant, "--select",
+        f"random:{arguments.faults}", "--store", store, "--threads", arguments.threads, "--quiet")
     found = json.loads(run(arguments, "compare", store, "--json"))
     own = found["designs"][0]
     rate = own["sensitive"]
-    return {"network": name, "variant": label, "bits": own["bits"], "score": own["score"], "measure": found["score"],
+    golden = json.loads(run(arguments, "run", network["model"], *network["options"], *variant, "--json"))
+    measure = "accuracy" if "accuracy" in golden else found["score"]
+    return {"network": name, "variant": label, "bits": own["bits"], "score": golden.get("accuracy", own["score"]), "measure": measure,
             "sensitive": rate["mean"], "lower": rate["lower"], "upper": rate["upper"]}
 
 
