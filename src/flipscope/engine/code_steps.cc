@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <span>
 
 namespace flipscope {
 namespace {
@@ -108,7 +107,7 @@ struct Steps {
   std::vector<std::int64_t> first;  ///< smallest sign·sum of code lowest + 1, lowest + 2, …
 };
 
-/// Steps that are searched together in each channel, and most of all channels.
+/// Steps that are searched together in each channel, and most steps of a channel times channels.
 constexpr std::int64_t kProbes = 256;
 constexpr std::int64_t kMostSteps = std::int64_t{1} << 22;
 
@@ -122,7 +121,7 @@ std::optional<std::vector<Steps>> find_ends(const Program& program, const CodeCh
   std::fill(sums.begin(), sums.end(), bound);
   const AlignedVector<float> high = ends(sums);
   std::vector<Steps> steps(chain.channels);
-  std::int64_t count = 0;
+  std::int64_t longest = 0;
   for (std::int64_t c = 0; c < chain.channels; ++c) {
     const float a = low[c * kLaneGroup] + static_cast<float>(zero);
     const float b = high[c * kLaneGroup] + static_cast<float>(zero);
@@ -131,9 +130,9 @@ std::optional<std::vector<Steps>> find_ends(const Program& program, const CodeCh
     steps[c].sign = a <= b ? 1 : -1;
     steps[c].lowest = static_cast<int>(std::min(a, b));
     steps[c].highest = static_cast<int>(std::max(a, b));
-    count += steps[c].highest - steps[c].lowest;
+    longest = std::max<std::int64_t>(longest, steps[c].highest - steps[c].lowest);
   }
-  if (count > kMostSteps) return {};
+  if (chain.channels * longest > kMostSteps) return {};
   return steps;
 }
 
@@ -229,8 +228,9 @@ bool is_near(const CodeStep& step, const Steps& steps) {
 }
 
 /// A step with the given steps, near the line. Where rounding puts one of them on the wrong side of
-/// a sum, a neighbouring line may still have all, or the table (by code) corrects it.
-std::optional<CodeStep> fit(const Line& line, const Steps& steps, std::span<std::int32_t> table) {
+/// a sum, a neighbouring line may still have all, or a table (by code) corrects it.
+std::optional<CodeStep> fit(const Line& line, const Steps& steps,
+                            std::vector<std::int32_t>& table) {
   constexpr int kNearby = 2;
   CodeStep step{.lowest = static_cast<float>(steps.lowest),
                 .highest = static_cast<float>(steps.highest)};
@@ -261,8 +261,8 @@ std::optional<CodeStep> fit(const Line& line, const Steps& steps, std::span<std:
   step = joined;
   step.offset -= 0.25f;  // too low, if anything
   if (!is_near(step, steps)) return {};
-  std::ranges::fill(table, steps.sign > 0 ? std::numeric_limits<std::int32_t>::max()
-                                          : std::numeric_limits<std::int32_t>::min());
+  table.assign(steps.highest + 1, steps.sign > 0 ? std::numeric_limits<std::int32_t>::max()
+                                                 : std::numeric_limits<std::int32_t>::min());
   for (std::size_t k = 0; k < steps.first.size(); ++k) {
     table[steps.lowest + static_cast<int>(k)] =
         static_cast<std::int32_t>(steps.sign * (steps.first[k] - 1));
@@ -340,11 +340,9 @@ std::optional<CodeSteps> fit_code_steps(const Program& program, const CodeChain&
   const auto steps = find_steps(program, chain, lines, bound, zero, codes);
   if (!steps) return {};
   CodeSteps fitted;
-  std::size_t room = 0;
-  for (const Steps& own : *steps) room = std::max<std::size_t>(room, own.highest + 1);
-  fitted.last.resize(chain.channels * room);
+  fitted.last.resize(chain.channels);
   for (std::int64_t c = 0; c < chain.channels; ++c) {
-    const auto step = fit(lines[c], (*steps)[c], std::span(fitted.last).subspan(c * room, room));
+    const auto step = fit(lines[c], (*steps)[c], fitted.last[c]);
     if (!step) return {};
     fitted.steps.push_back(*step);
   }

@@ -28,8 +28,8 @@ struct CodeChain {
 bool may_join_chain(const Graph& graph, const Node& node, int from);
 
 struct CodeSteps {
-  std::vector<CodeStep> steps;     ///< [channel]
-  std::vector<std::int32_t> last;  ///< tables that the steps point into
+  std::vector<CodeStep> steps;                  ///< [channel]
+  std::vector<std::vector<std::int32_t>> last;  ///< [channel] tables that steps point into
 };
 
 /// The chain's step for each channel and all sums within ±bound < 2^31; a code is what the chain

@@ -72,13 +72,16 @@ std::optional<PackedShape> packed_shape(const Value& value, bool meets_wide_weig
   const double zero = value.encoding.zero_point[0];
   const double low = lowest(whole) - zero, high = highest(whole) - zero;
   const double most = std::max(high, high - low);
-  if (most >= code_count(Packing::halves) || low != std::nearbyint(low)) return {};
+  const double largest = std::max(std::abs(low), std::abs(high));
+  if (most >= code_count(Packing::halves) || low != std::nearbyint(low) || largest > 0x1p24) {
+    return {};
+  }
   const bool fits_bytes = most < code_count(Packing::bytes) && !meets_wide_weights;
   return PackedShape{.packing = fits_bytes ? Packing::bytes : Packing::halves,
                      .channels = value.shape[1],
                      .plane = strides_of(value.shape)[1],
                      .zero = static_cast<int>(std::max(0.0, -low)),
-                     .largest = std::max(std::abs(low), std::abs(high))};
+                     .largest = largest};
 }
 
 bool pack_channels(const PackedShape& shape, const float* numbers, std::int64_t first,

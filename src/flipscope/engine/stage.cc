@@ -72,13 +72,19 @@ class StageFinder {
   void find_wide_weights(const Node& head) {
     if (!accumulation(head.op) || head.inputs[0].kind != Input::Kind::value) return;
     if (head.inputs[1].kind != Input::Kind::constant) return;
+    const int weights = head.inputs[1].id;
     const double low = lowest_weight(Packing::bytes);
     const auto is_wide = [low](double weight) { return weight < low || weight >= -low; };
-    if (std::ranges::none_of(program_.wide[head.inputs[1].id], is_wide)) return;
-    const int value = head.inputs[0].id;
+    // Where the format is wider than its codes, flips are what does not fit.
+    const Encoding& encoding = graph_.stored[graph_.constants[weights].stored].encoding;
+    if (encoding.format.bits <= bits_in_word(Packing::bytes) &&
+        std::ranges::none_of(program_.wide[weights], is_wide)) {
+      return;
+    }
+    const int value = head.inputs[0].id, made = maker_[value];
     meets_wide_weights_[value] = true;
-    if (maker_[value] < 0) return;
-    for (const Input& input : graph_.nodes[maker_[value]].inputs) {
+    if (made < 0 || !std::holds_alternative<Rearrange>(graph_.nodes[made].op)) return;
+    for (const Input& input : graph_.nodes[made].inputs) {
       if (input.kind == Input::Kind::value) meets_wide_weights_[input.id] = true;
     }
   }
@@ -350,12 +356,12 @@ Stage::Place Stage::place_of(std::int64_t element) const {
   return {element % channels, from / in.plane, from % in.plane};
 }
 
-void Stage::write_numbers(std::int64_t row, const std::int32_t* sums, int lanes,
-                          float* numbers) const {
+void Stage::write_numbers(std::int64_t row, const Range& positions, const std::int32_t* sums,
+                          int lanes, float* numbers) const {
   const double scale = rescale[rescale.size() == 1 ? 0 : row];
-  const std::int64_t count = plane * lanes;
-  for (std::int64_t i = 0; i < count; ++i) {
-    numbers[row * count + i] = static_cast<float>(static_cast<double>(sums[i]) * scale);
+  float* to = numbers + row * plane * lanes;
+  for (std::int64_t i = positions.first * lanes; i < positions.last * lanes; ++i) {
+    to[i] = static_cast<float>(static_cast<double>(sums[i]) * scale);
   }
 }
 

@@ -58,8 +58,8 @@ struct Stage {
   /// the low codes of a word. Empty if one has no negative, and where there are parts.
   std::vector<std::int32_t> opposed;
   std::vector<std::int32_t> source;  ///< of a matrix product: [row of w] element of `input`
-  std::vector<std::int32_t> last;    ///< the steps' tables
-  std::vector<CodeStep> steps;       ///< [row]
+  std::vector<std::vector<std::int32_t>> last;  ///< the steps' tables
+  std::vector<CodeStep> steps;                  ///< [row]
   std::vector<double> rescale;
   std::int64_t bound = 0;  ///< of |sum|, struck constants included
   std::int64_t room = 0;   ///< what struck constants may add to a |sum|
@@ -78,8 +78,10 @@ struct Stage {
            row % kTile;
   }
 
-  /// The numbers of one row, [row][position][lane], from its sums, [position][lane].
-  void write_numbers(std::int64_t row, const std::int32_t* sums, int lanes, float* numbers) const;
+  /// The numbers of one row at some positions, [row][position][lane], from its sums,
+  /// [position][lane].
+  void write_numbers(std::int64_t row, const Range& positions, const std::int32_t* sums, int lanes,
+                     float* numbers) const;
 
   /// Output positions that read any of these places of the input's plane.
   Positions affected(const Positions& places) const;

@@ -224,22 +224,32 @@ void write_codes(Workspace& work, const Stage& stage, Sweep& sweep) {
   work.note_changed_bytes(stage.output, std::move(changed), std::move(positions));
 }
 
-void change_input(Workspace& work, const Stage& stage, std::size_t index) {
-  const int lanes = work.block().lanes;
-  Sweep sweep = sweep_of_change(work, stage, index, lanes);
-  if (stage.writes_codes) return write_codes(work, stage, sweep);
+/// Writes the numbers of a sweep's sums.
+void write_numbers(Workspace& work, const Stage& stage, Sweep& sweep) {
   static thread_local AlignedVector<std::int32_t> sums;
-  sums.resize(stage.rows * stage.plane * lanes);
+  const std::int64_t row_step = stage.plane * sweep.lanes;
+  sums.resize(stage.rows * row_step);
   sweep.out_sums = sums.data();
-  if (sweep.bands.size() < stage.bands.size()) sweep.bands = stage.bands;
-  sweep.positions.clear();
   sweep();
-  float* out = work.overwritable(stage.output);
-  const std::int64_t numbers = stage.plane * lanes;
-  for (std::int64_t c = 0; c < stage.channels; ++c) {
-    stage.write_numbers(c, sums.data() + c * numbers, lanes, out);
+  float* out = work.writable(stage.output);
+  Ranges written;
+  const auto write = [&](std::int64_t row, const Range& places) {
+    stage.write_numbers(row, places, sums.data() + row * row_step, sweep.lanes, out);
+    append(written, {row * stage.plane + places.first, row * stage.plane + places.last});
+  };
+  for (const Band& band : sweep.bands) {
+    const std::int64_t last = std::min(band.row + band.rows, stage.channels);
+    for (std::int64_t row = band.row; row < last; ++row) {
+      if (sweep.positions.empty()) write(row, {0, stage.plane});
+      for (std::int32_t p : sweep.positions) write(row, {p, p + 1});
+    }
   }
-  work.note_changes(stage.output, {{0, stage.channels * stage.plane}});
+  work.note_changes(stage.output, written);
+}
+
+void change_input(Workspace& work, const Stage& stage, std::size_t index) {
+  Sweep sweep = sweep_of_change(work, stage, index, work.block().lanes);
+  (stage.writes_codes ? write_codes : write_numbers)(work, stage, sweep);
 }
 
 }  // namespace

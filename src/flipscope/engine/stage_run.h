@@ -1,4 +1,4 @@
-// A difference passes a stage: bytes in, bytes out.
+// A difference passes a stage: packed codes in, packed codes or numbers out.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace flipscope {
 
 /// Recomputes a stage's output where its changed input or the struck weights can reach it, and
 /// notes what differs. `struck`: indices of the workspace's patches that the stage's nodes read.
-/// False, with nothing done, where the stage cannot serve: bytes are missing, both input and
+/// False, with nothing done, where the stage cannot serve: packed codes are missing, both input and
 /// constants changed, or a constant other than weights and biases did.
 bool pass_stage(Workspace& work, std::size_t stage, const std::vector<int>& struck);
 

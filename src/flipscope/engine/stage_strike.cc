@@ -44,7 +44,8 @@ std::optional<std::vector<Strike>> strikes_of(const Workspace& work, const Stage
     const double change = work.program().wide[patch.constant][patch.element] - patch.wide;
     const double largest = strike.is_bias ? 1 : stage.in.largest;
     if (change != std::nearbyint(change) ||
-        std::abs(change) * largest > static_cast<double>(stage.room)) {
+        std::abs(change) * largest > static_cast<double>(stage.room) ||
+        (!strike.is_bias && std::abs(change) >= code_count(stage.in.packing))) {
       return {};
     }
     strike.change = static_cast<std::int64_t>(change);
@@ -153,7 +154,7 @@ void strike_numbers(Workspace& work, const Stage& stage, std::size_t index,
     for (; i < strikes.size() && strikes[i].row == row; ++i) {
       add_strike(stage, strikes[i], work.golden_bytes(stage.input), lanes, sums.data());
     }
-    stage.write_numbers(row, sums.data(), lanes, out);
+    stage.write_numbers(row, {0, stage.plane}, sums.data(), lanes, out);
     append(written, {row * stage.plane, (row + 1) * stage.plane});
   }
   work.note_changes(stage.output, written);

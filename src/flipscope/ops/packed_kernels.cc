@@ -421,10 +421,12 @@ bool packed_strike_portable(const PackedStrike& strike) {
             patch.x + (std::int64_t{patch.place[p]} * strike.lanes + lane) * kWord;
         sum += static_cast<std::uint32_t>(patch.add) + word_product(strike.in, patch.weight, x);
       }
+      std::uint32_t before = 0;  // out_words may be golden
+      std::memcpy(&before, strike.golden + at * kWord, kWord);
       std::uint8_t* to = strike.out_words + at * kWord;
-      std::memcpy(to, strike.golden + at * kWord, kWord);
+      std::memcpy(to, &before, kWord);
       set_code(strike.out, strike.slot, code_of(strike.step, static_cast<std::int32_t>(sum)), to);
-      changed = changed || std::memcmp(to, strike.golden + at * kWord, kWord) != 0;
+      changed = changed || std::memcmp(to, &before, kWord) != 0;
     }
   }
   return changed;

@@ -102,10 +102,10 @@ struct PackedStrike {
   CodeStep step;
   int slot = 0;                          ///< the row's place in its word
   const std::uint8_t* golden = nullptr;  ///< words, [position][lane]
-  std::uint8_t* out_words = nullptr;     ///< the golden words with the row's new codes
+  std::uint8_t* out_words = nullptr;     ///< the same with the row's new codes; may be `golden`
 };
 
-/// True where a code differs from the golden one.
+/// True where a code differs from the one before.
 bool packed_strike(const PackedStrike& strike);
 bool packed_strike_portable(const PackedStrike& strike);
 

@@ -216,6 +216,13 @@ TEST_P(PackedKernels, StrikeEqualsThePortableLoop) {
           EXPECT_EQ(fast, plain);
           strike.golden = plain.data();
           EXPECT_FALSE(packed_strike(strike)) << "the same codes again";
+          EXPECT_FALSE(packed_strike_portable(strike));
+          strike.step = {10, 0.01f * codes, 50 * codes, 3 * codes, 250 * codes};
+          strike.golden = strike.out_words = fast.data();
+          EXPECT_TRUE(packed_strike(strike)) << "other codes, in place";
+          strike.golden = strike.out_words = plain.data();
+          EXPECT_TRUE(packed_strike_portable(strike));
+          EXPECT_EQ(fast, plain);
         }
       }
     }
