@@ -79,14 +79,17 @@ class Grouper {
     return stratified_ ? stratum_of(record_, site) : StratumKey{-1, -1};
   }
 
-  /// Harm of all faults that the rows stand for.
-  double harm(const StrataSums& strata) const {
+  /// Harm of all faults that the rows of a group stand for; `all` holds all rows.
+  double harm(const StrataSums& strata, const StrataSums& all) const {
     double sum = 0;
-    for (const auto& [stratum, sums] : strata) sum += weight(stratum, sums) * sums.harm;
+    for (const auto& [stratum, sums] : strata) {
+      sum += faults_of(stratum, all.at(stratum)) * sums.harm /
+             static_cast<double>(all.at(stratum).faults);
+    }
     return sum;
   }
 
-  FaultGroup group(const Key& key, const StrataSums& strata, double all_harm) const {
+  FaultGroup group(const Key& key, const StrataSums& strata, const StrataSums& all) const {
     const auto [place, from_msb] = key;
     FaultGroup group;
     if (place >= 0) std::tie(group.layer, group.part) = names_[static_cast<std::size_t>(place)];
@@ -108,21 +111,21 @@ class Grouper {
     group.harm = record_.has_critical
                      ? share(strata, group.population, [](const Sums& sums) { return sums.harm; })
                      : mean_harm(strata, group.population);
-    group.harm_share = all_harm > 0 ? harm(strata) / all_harm : 0;
+    const double all_harm = harm(all, all);
+    group.harm_share = all_harm > 0 ? harm(strata, all) / all_harm : 0;
     double faults = 0, delta = 0;
     for (const auto& [stratum, sums] : strata) {
-      faults += weight(stratum, sums) * static_cast<double>(sums.faults);
-      delta += weight(stratum, sums) * sums.delta;
+      faults += faults_of(stratum, sums);
+      delta += faults_of(stratum, sums) * sums.delta / static_cast<double>(sums.faults);
     }
     group.mean_delta = delta / faults;
     return group;
   }
 
  private:
-  /// Faults that each row of a stratum stands for.
-  double weight(const StratumKey& stratum, const Sums& sums) const {
-    if (!stratified_) return 1;
-    return static_cast<double>(population_of(record_, stratum)) / static_cast<double>(sums.faults);
+  /// Faults of a stratum: those of its population, where the rows stand for it.
+  double faults_of(const StratumKey& stratum, const Sums& sums) const {
+    return static_cast<double>(stratified_ ? population_of(record_, stratum) : sums.faults);
   }
 
   /// Faults of the space that belong to a group.
@@ -244,13 +247,12 @@ void make_groups(CampaignReport& report, bool complete) {
       positions[{-1, key.second}][stratum] += sums;
     }
   }
-  const double all_harm = grouper.harm(all);
-  report.all = grouper.group({-1, -1}, all, all_harm);
+  report.all = grouper.group({-1, -1}, all, all);
   if (record.trials) return;
   for (const auto& [from, to] : {std::pair(&cells, &report.cells),
                                  {&layers, &report.layers},
                                  {&positions, &report.positions}}) {
-    for (const auto& [key, strata] : *from) to->push_back(grouper.group(key, strata, all_harm));
+    for (const auto& [key, strata] : *from) to->push_back(grouper.group(key, strata, all));
   }
 }
 

@@ -40,6 +40,22 @@ TEST_F(ReportTest, GroupsAreThoseOfTheExport) {
   EXPECT_EQ(report.positions.front().from_msb, 0);
 }
 
+TEST_F(ReportTest, SharesOfHarmAddUpAlsoWhereGroupsArePartsOfStrata) {
+  for (const char* select : {"statistical:layer", "statistical:aware"}) {
+    CampaignOptions options;
+    options.select = select;
+    options.selection.precision.error = 0.1;
+    const std::string store = file(std::string(select) + ".db");
+    run(options, store, false, {}, 4);
+    const CampaignReport report = read_campaign(store);
+    for (const auto* groups : {&report.layers, &report.positions, &report.cells}) {
+      double share = 0;
+      for (const FaultGroup& group : *groups) share += group.harm_share;
+      EXPECT_NEAR(share, 1, 1e-12) << select;
+    }
+  }
+}
+
 TEST_F(ReportTest, HarmfulBitsAreCounted) {
   const CampaignReport report = read_campaign(exhaustive());
   const auto rows = table(csv(file("run.db")));
