@@ -24,7 +24,7 @@ enum class Metric {
   taylor,    ///< words by (g·w)²
   hessian,   ///< words by |Σ λᵢ(vᵢ·w)vᵢ| over the largest eigenpairs; see HessianVariant
   /// Bits by how far they lie above their word's inflection point, the lowest bit whose flip should
-  /// move the outputs at all (see inflection.h): what the paper's outlook proposes.
+  /// score more than 0 by `flip` (see inflection.h): what the paper's outlook proposes.
   inflection,
   trace,  ///< bits by the trace of the Hessian of the network with this bit flipped
   flip,   ///< bits by how far this flip should move the outputs (analysis/local_step)
