@@ -57,8 +57,9 @@ Samples Differentiation::load(const Options& options) {
   against_ =
       decisions ? (given ? "labels" : "golden decisions") : (given ? "targets" : "golden outputs");
   if (given) return samples;
-  std::vector<float> outputs = golden_outputs(Program(graph_), samples, options.campaign.threads,
-                                              [](std::uint64_t, std::uint64_t, double) {});
+  std::vector<float> outputs =
+      golden_outputs(Program(graph_), samples.values.data(), samples.count,
+                     options.campaign.threads, [](std::uint64_t, std::uint64_t, double) {});
   const std::int64_t size = outputs_of(graph_);
   if (decisions) {
     samples.labels.resize(static_cast<std::size_t>(samples.count));

@@ -24,31 +24,30 @@ void for_each_index(std::int64_t count, int threads, const Body& body) {
 
 }  // namespace
 
-std::vector<float> golden_outputs(const Program& program, const Samples& samples, int threads,
-                                  const Progress& progress) {
+std::vector<float> golden_outputs(const Program& program, const float* inputs, std::int64_t count,
+                                  int threads, const Progress& progress) {
   using Clock = std::chrono::steady_clock;
   const Graph& graph = *program.graph;
   const auto output = static_cast<std::size_t>(graph.outputs.front());
   const std::int64_t size = element_count(graph.values[output].shape);
-  std::vector<float> outputs(static_cast<std::size_t>(samples.count * size));
+  std::vector<float> outputs(static_cast<std::size_t>(count * size));
   const Clock::time_point begin = Clock::now();
   std::mutex reporting;
   std::uint64_t done = 0;
 
-  const std::int64_t blocks = (samples.count + kBlockSamples - 1) / kBlockSamples;
+  const std::int64_t blocks = (count + kBlockSamples - 1) / kBlockSamples;
   for_each_index(blocks, threads, [&](std::int64_t b) {
     const std::int64_t first = b * kBlockSamples;
-    const auto count =
-        static_cast<int>(std::min<std::int64_t>(kBlockSamples, samples.count - first));
-    const Block block = run_golden(program, samples.values.data(), first, count, false);
+    const auto here = static_cast<int>(std::min<std::int64_t>(kBlockSamples, count - first));
+    const Block block = run_golden(program, inputs, first, here, false);
     const float* values = block.values[output].data();
-    for (int lane = 0; lane < count; ++lane) {
+    for (int lane = 0; lane < here; ++lane) {
       float* out = outputs.data() + (first + lane) * size;
       for (std::int64_t v = 0; v < size; ++v) out[v] = values[v * block.lanes + lane];
     }
     const std::lock_guard lock(reporting);
-    done += static_cast<std::uint64_t>(count);
-    progress(done, static_cast<std::uint64_t>(samples.count),
+    done += static_cast<std::uint64_t>(here);
+    progress(done, static_cast<std::uint64_t>(count),
              std::chrono::duration<double>(Clock::now() - begin).count());
   });
   return outputs;

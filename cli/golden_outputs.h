@@ -9,10 +9,10 @@
 
 namespace flipscope::cli {
 
-/// Outputs [sample][value], C order of the graph's (first) output; `threads` 0: all cores. The
-/// result does not depend on the number of threads.
-std::vector<float> golden_outputs(const Program& program, const Samples& samples, int threads,
-                                  const Progress& progress);
+/// Outputs [sample][value], C order of the graph's (first) output, of `count` inputs
+/// [sample][value]; `threads` 0: all cores. The result does not depend on the number of threads.
+std::vector<float> golden_outputs(const Program& program, const float* inputs, std::int64_t count,
+                                  int threads, const Progress& progress);
 
 /// The samples among `chosen` on which the reference interpreter, the slow judge, gives other bits
 /// than `outputs`.

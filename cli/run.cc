@@ -134,8 +134,8 @@ int run(const Options& options) {
   const auto begin = std::chrono::steady_clock::now();
   ProgressLine progress("samples", options.quiet);
   const Program program(graph);
-  const std::vector<float> outputs =
-      golden_outputs(program, samples, campaign.threads, progress.callback());
+  const std::vector<float> outputs = golden_outputs(program, samples.values.data(), samples.count,
+                                                    campaign.threads, progress.callback());
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   progress.clear();

@@ -81,13 +81,11 @@ class Network {
   /// flips.
   nb::ndarray<nb::numpy, float> run(const InputArray& inputs, const std::vector<Flip>& flips,
                                     int threads) const {
-    Samples samples;
     const Shape in = input_shape();
-    samples.shape.assign(in.begin() + 1, in.end());
-    const std::int64_t size = element_count(samples.shape);
+    const std::int64_t size = element_count({in.begin() + 1, in.end()});
     const auto total = static_cast<std::int64_t>(inputs.size());
-    samples.count = inputs.ndim() == 0 ? 0 : static_cast<std::int64_t>(inputs.shape(0));
-    if (samples.count == 0 || total != samples.count * size) {
+    const std::int64_t count = inputs.ndim() == 0 ? 0 : static_cast<std::int64_t>(inputs.shape(0));
+    if (count == 0 || total != count * size) {
       Shape given;
       for (std::size_t d = 0; d < inputs.ndim(); ++d) given.push_back(inputs.shape(d));
       fail("samples", "the array is {}; the model's input is {} with the samples first",
@@ -96,19 +94,18 @@ class Network {
     std::vector<float> outputs;
     {
       const nb::gil_scoped_release unlocked;
-      samples.values.assign(inputs.data(), inputs.data() + total);
       if (flips.empty()) {
-        outputs = outputs_of(graph_, samples, threads);
+        outputs = outputs_of(graph_, inputs.data(), count, threads);
       } else {
         Graph faulty = graph_;
         for (const Flip& f : flips) strike(faulty.stored[find(std::get<0>(f))], f);
         choose_carriers(faulty);
-        outputs = outputs_of(faulty, samples, threads);
+        outputs = outputs_of(faulty, inputs.data(), count, threads);
       }
     }
     Shape shape = output_shape();
     if (!shape.empty() && shape.front() == 1) shape.erase(shape.begin());
-    shape.insert(shape.begin(), samples.count);
+    shape.insert(shape.begin(), count);
     return array_of(std::move(outputs), shape);
   }
 
@@ -119,8 +116,9 @@ class Network {
     return array_of(std::move(widths), stored.shape);
   }
 
-  static std::vector<float> outputs_of(const Graph& graph, const Samples& samples, int threads) {
-    return cli::golden_outputs(Program(graph), samples, threads,
+  static std::vector<float> outputs_of(const Graph& graph, const float* inputs, std::int64_t count,
+                                       int threads) {
+    return cli::golden_outputs(Program(graph), inputs, count, threads,
                                [](std::uint64_t, std::uint64_t, double) {});
   }
 
