@@ -50,6 +50,8 @@ std::string identity(const Options& options, const SliceSetup& setup,
   Hasher hasher;
   hasher.update(std::string_view("slice 1"))
       .update(std::string_view(model_identity(options.campaign.model)))
+      .update(std::string_view(options.campaign.variant.requantize))
+      .update(options.campaign.variant.prune)
       .update(std::string_view(setup.samples().identity))
       .update(std::string_view(options.slice_end))
       .update(std::string_view(options.classes));

@@ -33,6 +33,10 @@ BIASES = {"powers of two": fixed_point.Int8BiasPerTensorFixedPointInternalScalin
 FIXED_WIDTH = (binary.SignedBinaryWeightPerTensorConst, ternary.SignedTernaryWeightPerTensorConst)
 
 
+def shape_behind(layers, shape):
+    return torch.nn.Sequential(*layers)(torch.zeros(2, *shape)).shape
+
+
 class Maker:
     def __init__(self, kind, seed):
         self.kind, self.rng = kind, np.random.default_rng(seed)
@@ -92,8 +96,9 @@ class Maker:
             for _ in range(self.rng.integers(1, 4)):
                 layer, channels = self.convolution(channels)
                 layers += [layer, *self.normalization(channels), self.activation()]
-            layers += [self.pooling(), torch.nn.Flatten()]
-            features = torch.nn.Sequential(*layers)(torch.zeros(2, *shape)).shape[1]
+            extent = shape_behind(layers, shape)[-1]
+            layers += [self.pooling() if extent > 1 else torch.nn.Identity(), torch.nn.Flatten()]
+            features = shape_behind(layers, shape)[1]
         for _ in range(self.rng.integers(1, 3)):
             width = int(self.rng.integers(3, 12))
             layers += [qnn.QuantLinear(features, width, **self.weight()), self.activation()]

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "flipscope/model/number_text.h"
+#include "flipscope/numeric/deterministic_math.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
@@ -22,7 +23,7 @@ std::optional<double> share_of(std::string_view text) {
 }
 
 double mean_change(double lambda, double ceiling) {
-  return -ceiling * std::expm1(-lambda / ceiling);
+  return -ceiling * det::expm1(-lambda / ceiling);
 }
 
 }  // namespace

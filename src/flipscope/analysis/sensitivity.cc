@@ -47,7 +47,8 @@ std::vector<double> gradient_scores(const Objective& objective, Metric metric,
   done(1);
   const std::vector<double> w = parameter_values(objective.graph(), objective.parameters());
   for (std::size_t i = 0; i < score.size(); ++i) {
-    score[i] = metric == Metric::gradient ? std::fabs(score[i]) : std::pow(score[i] * w[i], 2);
+    const double change = score[i] * w[i];
+    score[i] = metric == Metric::gradient ? std::fabs(score[i]) : change * change;
   }
   return score;
 }

@@ -46,8 +46,9 @@ ChunkLog::ChunkLog(std::string path, const std::string& identity) : path_(std::m
     std::size_t chunk = 0, size = 0;
     std::string sum;
     while (in >> chunk >> size >> sum && in.get() == '\n') {
+      if (size > all.size()) break;
       std::string text(size, '\0');
-      if (size > all.size() || !in.read(text.data(), static_cast<std::streamsize>(size)) ||
+      if (!in.read(text.data(), static_cast<std::streamsize>(size)) ||
           in.get() != '\n' || digest(text) != sum) {
         break;
       }

@@ -54,6 +54,20 @@ std::vector<T> split(const std::string& text) {
   return numbers;
 }
 
+constexpr std::int64_t kMostElements = std::int64_t{1} << 48;
+
+bool is_sound(const FaultTarget& target) {
+  std::int64_t elements = 1;
+  for (const std::int64_t extent : target.shape) {
+    if (extent < 0 || (extent > 0 && elements > kMostElements / extent)) return false;
+    elements *= extent;
+  }
+  const int width = target.encoding.format.bits;
+  return target.part != Part::none && elements == target.elements && width > 0 && width <= 64 &&
+         std::ranges::all_of(target.bits, [width](int bit) { return bit >= 0 && bit < width; }) &&
+         target.channel_axis >= -1 && target.channel_axis < std::ssize(target.shape);
+}
+
 }  // namespace
 
 Store Store::open_or_create(const std::string& path, const CampaignRecord& record) {
@@ -74,6 +88,7 @@ Store Store::open_or_create(const std::string& path, const CampaignRecord& recor
   if (store.record_.chunk_rows != record.chunk_rows) {
     fail("store", "{} was begun by another version of flipscope; give --store another name", path);
   }
+  store.set_confidence(record.confidence);
   return store;
 }
 
@@ -173,17 +188,40 @@ void Store::write_elements(const CampaignRecord& record) {
   }
 }
 
+/// Nothing that a file says is used as an index before it is known to be one.
+void Store::require(bool sound, const char* what) const {
+  if (!sound) fail("store", "{} is damaged: {} contradict themselves", path(), what);
+}
+
+Strata Store::strata_of(std::int64_t number) const {
+  require(number >= 0 && number <= static_cast<int>(Strata::bits), "its strata");
+  return static_cast<Strata>(number);
+}
+
+bool Store::holds(const FaultSite& site) const {
+  if (site.target < 0 || site.target >= std::ssize(record_.targets)) return false;
+  const FaultTarget& target = record_.targets[static_cast<std::size_t>(site.target)];
+  return site.index >= 0 && site.index < target.elements && site.bit >= 0 &&
+         site.bit < target.encoding.width(site.index);
+}
+
 void Store::read_elements(CampaignRecord& record) const {
   if (database_.number("PRAGMA user_version") != kElementSchemaVersion) return;
-  const std::vector<BitRange> allowed = parse_bit_ranges(record.fields.at("bits"));
+  const std::vector<BitRange> allowed = parse_bit_ranges(record.fields["bits"]);
   Statement select(database_, "SELECT target, lowest, width, signed FROM element");
   while (select.step()) {
-    FaultTarget& target = record.targets.at(static_cast<std::size_t>(select.integer(0)));
+    const std::int64_t number = select.integer(0);
+    require(number >= 0 && number < std::ssize(record.targets), "the targets of its elements");
+    FaultTarget& target = record.targets[static_cast<std::size_t>(number)];
     const auto lowest = split<std::uint8_t>(select.text(1));
     const auto width = split<std::uint8_t>(select.text(2));
     const auto is_signed = split<int>(select.text(3));
+    require(std::ssize(width) == target.elements && lowest.size() == width.size() &&
+                is_signed.size() == width.size(),
+            "its elements");
     for (std::size_t i = 0; i < width.size(); ++i) {
-      target.encoding.elements.push_back({lowest.at(i), width[i], is_signed.at(i) != 0});
+      require(lowest[i] + width[i] <= target.encoding.format.bits, "the widths of its elements");
+      target.encoding.elements.push_back({lowest[i], width[i], is_signed[i] != 0});
     }
     allow_bits(target, allowed);
   }
@@ -200,7 +238,7 @@ void Store::read_record() {
     if (key == "chunk_rows") record.chunk_rows = std::max<std::uint64_t>(number(), 1);
     if (key == "population") record.population = number();
     if (key == "samples") record.samples = meta.integer(1);
-    if (key == "strata") record.strata = static_cast<Strata>(meta.integer(1));
+    if (key == "strata") record.strata = strata_of(meta.integer(1));
     if (key == "confidence") record.confidence = meta.real(1).value_or(record.confidence);
     if (key == "trials") record.trials = meta.integer(1) != 0;
     if (key == "has_critical") record.has_critical = meta.integer(1) != 0;
@@ -226,11 +264,20 @@ void Store::read_record() {
     read.encoding.format.bits = static_cast<int>(target.integer(5));
     read.bits = split<int>(target.text(6));
     read.channel_axis = static_cast<int>(target.integer(7));
+    require(is_sound(read), "its targets");
     record.targets.push_back(std::move(read));
     record.formats.push_back(target.text(8));
   }
   read_elements(record);
   record_ = std::move(record);
+}
+
+void Store::set_confidence(double confidence) {
+  if (record_.confidence == confidence) return;
+  Statement statement(database_, "UPDATE meta SET value = ? WHERE key = 'confidence'");
+  statement.bind(1, std::optional(confidence));
+  statement.run();
+  record_.confidence = confidence;
 }
 
 std::optional<double> Store::golden_score() const {
@@ -333,6 +380,7 @@ void Store::for_each_row(const std::function<void(const FaultRow&)>& visit, std:
     row.faulty = select.real(5);
     row.outcomes = {number(6), number(7), number(8), number(9)};
     row.score = select.real(10).value_or(std::numeric_limits<double>::quiet_NaN());
+    require(row.site ? holds(*row.site) : record_.trials, "its faults");
     visit(row);
   }
 }

@@ -68,6 +68,11 @@ class Store {
   explicit Store(Database database) : database_(std::move(database)) {}
   void create(const CampaignRecord& record);
   void read_record();
+  void require(bool sound, const char* what) const;
+  bool holds(const FaultSite& site) const;
+  Strata strata_of(std::int64_t number) const;
+  /// That intervals are given for, by the call that opens the store last.
+  void set_confidence(double confidence);
   bool is_empty() const;
   bool counts_proved() const;
   /// Formats of elements, where there are any.

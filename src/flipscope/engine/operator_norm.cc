@@ -7,6 +7,8 @@
 #include <numbers>
 #include <numeric>
 
+#include "flipscope/numeric/deterministic_math.h"
+
 namespace flipscope {
 namespace {
 
@@ -77,8 +79,8 @@ double spectral_norm(const Matrix& a, double known) {
   for (int k = 0;; ++k) {
     const double size = power.frobenius();
     if (size == 0) return known;
-    scale += std::log(size) * share;
-    bound = std::exp(scale);
+    scale += det::log(size) * share;
+    bound = det::exp(scale);
     if (bound <= known || k == kSquarings) return std::max(known, bound);
     for (double& x : power.real) x /= size;
     for (double& x : power.imaginary) x /= size;
@@ -126,8 +128,8 @@ OperatorNorm convolution_norm(const Convolution& op, const Shape& x_shape, const
         frequency /= torus[a];
         place /= w_shape[a + 2];
       }
-      cosines[k] = std::cos(2 * std::numbers::pi * angle);
-      sines[k] = std::sin(2 * std::numbers::pi * angle);
+      cosines[k] = det::cos(2 * std::numbers::pi * angle);
+      sines[k] = det::sin(2 * std::numbers::pi * angle);
     }
     for (std::int64_t g = 0; g < groups; ++g) {
       for (std::int64_t i = 0; i < rows * columns; ++i) {

@@ -18,6 +18,8 @@ using nlohmann::json;
 constexpr const char* kForm =
     "a file of shapes maps each network to a list of {\"name\": ..., \"weights\": N, \"ifmap\": N}";
 
+constexpr double kMostElements = 1LL << 48;  ///< all bits of thousands of layers can be counted
+
 const char* member_of(Part part) {
   if (part == Part::weights) return "weights";
   if (part == Part::activations) return "ifmap";
@@ -27,8 +29,9 @@ const char* member_of(Part part) {
 std::int64_t elements(const std::string& file, const json& layer, const std::string& name,
                       const char* member) {
   const auto found = layer.find(member);
-  if (found == layer.end() || !found->is_number_integer() || found->get<std::int64_t>() < 1) {
-    fail("faults", "{}: layer '{}' has no number of \"{}\", 1 or more", file, name, member);
+  if (found == layer.end() || !found->is_number_integer() || found->get<double>() < 1 ||
+      found->get<double>() > kMostElements) {
+    fail("faults", "{}: layer '{}' has no number of \"{}\" from 1 to 2^48", file, name, member);
   }
   return found->get<std::int64_t>();
 }

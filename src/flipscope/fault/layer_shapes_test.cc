@@ -37,8 +37,9 @@ TEST(LayerShapes, MistakesAreNamed) {
       {R"({"n": [3]})", "'n'"},
       {R"({"n": [{"weights": 3}]})", "'n'"},
       {R"({"n": [{"name": "a"}]})", "'a' has no number of \"weights\""},
-      {R"({"n": [{"name": "a", "weights": 0}]})", "1 or more"},
-      {R"({"n": [{"name": "a", "weights": 2.5}]})", "1 or more"},
+      {R"({"n": [{"name": "a", "weights": 0}]})", "from 1 to 2^48"},
+      {R"({"n": [{"name": "a", "weights": 2.5}]})", "from 1 to 2^48"},
+      {R"({"n": [{"name": "a", "weights": 9000000000000000000}]})", "from 1 to 2^48"},
   };
   for (const auto& [text, message] : wrong) {
     const std::string refused = message_of([&] { read_layer_shapes(write(text), {}); });

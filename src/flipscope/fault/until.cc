@@ -90,7 +90,7 @@ std::unique_ptr<Chooser> Until::chooser() const {
 }  // namespace
 
 std::uint64_t most_until(double margin, double confidence) {
-  const double z2 = std::pow(two_sided_z(confidence), 2);
+  const double z = two_sided_z(confidence), z2 = z * z;
   const double faults = std::ceil(z2 / (4 * margin * margin) - z2);
   const double looks = std::ceil(std::max(faults, 1.0) / static_cast<double>(kLook));
   return static_cast<std::uint64_t>(looks) * kLook;

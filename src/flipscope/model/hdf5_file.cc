@@ -1,5 +1,6 @@
 #include "flipscope/model/hdf5_file.h"
 
+#include <fcntl.h>
 #include <hdf5.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -26,6 +28,8 @@ constexpr std::uint64_t kMostTextBytes = std::uint64_t{1} << 28;
 constexpr rlim_t kMostMemory = rlim_t{1} << 30;
 /// Of processor time; as much again for every 64 MiB of the file.
 constexpr rlim_t kMostSeconds = 2;
+/// Times that by the clock.
+constexpr rlim_t kPatience = 100;
 /// Deflate does not compress better than this, so a larger tensor cannot be what the file says.
 constexpr std::uint64_t kMostCompression = 1032;
 
@@ -279,6 +283,7 @@ class Parser {
 void write_all(int pipe, const std::string& bytes) {
   for (std::size_t done = 0; done < bytes.size();) {
     const ssize_t n = write(pipe, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return;
     done += static_cast<std::size_t>(n);
   }
@@ -286,7 +291,7 @@ void write_all(int pipe, const std::string& bytes) {
 
 /// Reads and answers: a 1 and the contents, or a 0 and what is wrong. Never returns.
 [[noreturn]] void answer(const std::string& file, int pipe) {
-  for (const int fault : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) signal(fault, SIG_DFL);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM}) signal(fault, SIG_DFL);
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   std::error_code unreadable;
@@ -294,6 +299,7 @@ void write_all(int pipe, const std::string& bytes) {
   const rlim_t seconds = kMostSeconds * (1 + (unreadable ? 0 : size >> 26));
   const rlimit time{seconds, seconds};
   setrlimit(RLIMIT_CPU, &time);
+  alarm(static_cast<unsigned>(kPatience * seconds));  // were it to wait for something
   rlim_t pages = 0;
   std::ifstream("/proc/self/statm") >> pages;
   const rlim_t bytes = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + kMostMemory +
@@ -338,7 +344,9 @@ Hdf5Contents read_hdf5(const std::string& file, const std::string& name) {
     fail("keras", "{}: there is no such file", name);
   }
   int ends[2];
-  if (pipe(ends) != 0) fail("keras", "{}: no pipe to read through: {}", name, std::strerror(errno));
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    fail("keras", "{}: no pipe to read through: {}", name, std::strerror(errno));
+  }
   const pid_t child = fork();
   if (child < 0) {
     close(ends[0]);

@@ -6,6 +6,7 @@
 
 #include "flipscope/model/keras_quantizer.h"
 #include "flipscope/model/keras_quantizer_grid.h"
+#include "flipscope/numeric/deterministic_math.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
@@ -15,12 +16,12 @@ constexpr float kEpsilon = 1e-7f;  ///< Keras's epsilon()
 
 /// round(log2(x)) as QKeras computes it: float32 logarithm over float32 log 2.
 float rounded_log2(float x) {
-  const auto log = static_cast<float>(std::log(static_cast<double>(x)));
-  return std::nearbyint(log / static_cast<float>(std::log(2.0)));
+  const auto log = static_cast<float>(det::log(static_cast<double>(x)));
+  return std::nearbyint(log / static_cast<float>(det::log(2.0)));
 }
 
 float power_of_two_near(float scale) {
-  return std::exp2(rounded_log2(scale + kEpsilon));
+  return det::exp2(rounded_log2(scale + kEpsilon));
 }
 
 /// The elements of each index along `axis` (or all as one group), in C order.
@@ -230,14 +231,14 @@ QuantizedTensor power_of_two_weights(const KerasQuantizer& quantizer, const Tens
     float exponent = static_cast<float>(min_exponent);
     if (size >= kEpsilon) {
       if (bounded) size = std::min(size, most);
-      const auto log = static_cast<float>(std::log(static_cast<double>(size))) /
-                       static_cast<float>(std::log(2.0));
+      const auto log = static_cast<float>(det::log(static_cast<double>(size))) /
+                       static_cast<float>(det::log(2.0));
       exponent = std::clamp(down ? std::floor(log) : std::nearbyint(log),
                             static_cast<float>(min_exponent), static_cast<float>(max_exponent));
     }
     low = std::min(low, static_cast<int>(exponent));
     high = std::max(high, static_cast<int>(exponent));
-    codes[i] = std::exp2(exponent) * (is_signed && x[i] < 0 ? -1.0f : 1.0f);
+    codes[i] = det::exp2(exponent) * (is_signed && x[i] < 0 ? -1.0f : 1.0f);
   }
   // With max_value = 1 there is one exponent more than codes: the format then lacks the lowest.
   NumberFormat format;

@@ -1,8 +1,13 @@
 #include "flipscope/model/model.h"
 
-#include <filesystem>
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "flipscope/model/lower.h"
+#include "flipscope/model/onnx_file.h"
 #include "flipscope/model/prune.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/hash.h"
@@ -10,22 +15,45 @@
 namespace flipscope {
 namespace {
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
+constexpr std::string_view kConfig = ".json:";
+constexpr std::string_view kOnnx = ".onnx";
+constexpr std::array<std::string_view, 3> kKeras = {".h5", ".hdf5", ".keras"};
+
+bool is_keras(std::string_view file) {
+  return std::ranges::any_of(kKeras, [file](auto ending) { return file.ends_with(ending); });
+}
+
+/// The models that a path joins: a '+' stands between two where a model's file ends before it.
+std::vector<std::string> models_of(const std::string& path) {
+  std::vector<std::string> models;
   std::size_t from = 0;
-  for (std::size_t at; (at = text.find(separator, from)) != std::string::npos; from = at + 1) {
-    parts.push_back(text.substr(from, at - from));
+  for (std::size_t at = 0; (at = path.find('+', at)) != std::string::npos; ++at) {
+    const auto before = std::string_view(path).substr(from, at - from);
+    if (!before.ends_with(kOnnx) && !is_keras(before)) continue;
+    models.emplace_back(before);
+    from = at + 1;
   }
-  parts.push_back(text.substr(from));
-  return parts;
+  models.push_back(path.substr(from));
+  return models;
+}
+
+/// All files that one of these models is read from.
+std::vector<std::string> files_of(const std::string& model) {
+  const std::size_t config = model.rfind(kConfig);
+  if (config != std::string::npos) {
+    const std::size_t colon = config + kConfig.size() - 1;
+    return {model.substr(0, colon), model.substr(colon + 1)};
+  }
+  std::vector<std::string> files = {model};
+  if (model.ends_with(kOnnx)) {
+    for (std::string& file : external_data_files(model)) files.push_back(std::move(file));
+  }
+  return files;
 }
 
 Graph import_one(const std::string& file) {
-  if (file.ends_with(".onnx")) return import_onnx(file);
-  if (file.ends_with(".h5") || file.ends_with(".hdf5") || file.ends_with(".keras") ||
-      file.find(".json:") != std::string::npos) {
-    return import_keras(file);
-  }
+  if (file.ends_with(kOnnx)) return import_onnx(file);
+  if (is_keras(file) || file.find(kConfig) != std::string::npos) return import_keras(file);
   fail("model",
        "{}: unknown kind of file; expected model.onnx, model.h5, model.keras or "
        "config.json:weights.hdf5",
@@ -44,7 +72,7 @@ void require_one_end(const std::string& path, const Graph& graph, const char* wh
 }  // namespace
 
 Graph load_model(const std::string& path, const Variant& variant) {
-  const std::vector<std::string> parts = split(path, '+');
+  const std::vector<std::string> parts = models_of(path);
   Graph graph = import_one(parts[0]);
   for (std::size_t i = 1; i < parts.size(); ++i)
     graph = join(std::move(graph), import_one(parts[i]));
@@ -57,8 +85,10 @@ Graph load_model(const std::string& path, const Variant& variant) {
 
 std::string model_identity(const std::string& path) {
   Hasher hasher;
-  for (const std::string& part : split(path, '+')) {
-    for (const std::string& file : split(part, ':')) hasher.update(to_string(digest_of_file(file)));
+  for (const std::string& model : models_of(path)) {
+    for (const std::string& file : files_of(model)) {
+      hasher.update(to_string(digest_of_file(file)));
+    }
   }
   return to_string(hasher.digest());
 }
@@ -86,6 +116,10 @@ Graph join(Graph first, const Graph& second) {
     }
   };
   Graph next = second;
+  if (first.name == next.name) {
+    first.name += "1";
+    next.name += "2";
+  }
   prefix(first);
   prefix(next);
 

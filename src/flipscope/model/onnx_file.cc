@@ -269,6 +269,26 @@ OnnxModel read_onnx(const std::string& file) {
   });
 }
 
+std::vector<std::string> external_data_files(const std::string& file) {
+  return with_file(file, [&] {
+    onnx::ModelProto proto;
+    parse(file, proto);
+    const fs::path folder = fs::path(file).parent_path();
+    std::set<std::string> files;
+    const auto collect = [&](const onnx::TensorProto& tensor) {
+      if (tensor.data_location() != onnx::TensorProto::EXTERNAL) return;
+      for (const auto& entry : tensor.external_data()) {
+        if (entry.key() == "location") files.insert((folder / entry.value()).string());
+      }
+    };
+    for (const auto& tensor : proto.graph().initializer()) collect(tensor);
+    for (const auto& node : proto.graph().node()) {
+      for (const auto& attribute : node.attribute()) collect(attribute.t());
+    }
+    return std::vector<std::string>(files.begin(), files.end());
+  });
+}
+
 Tensor read_onnx_tensor(const std::string& file) {
   return with_file(file, [&] {
     onnx::TensorProto proto;

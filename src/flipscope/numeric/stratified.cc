@@ -18,8 +18,9 @@ StratifiedShare stratified_share(std::span<const StratumSample> strata, double c
     const Interval interval =
         wilson_interval(stratum.successes, stratum.n, confidence, stratum.population);
     mean += weight * share;
-    below += std::pow(weight * (share - interval.lower), 2);
-    above += std::pow(weight * (interval.upper - share), 2);
+    const double down = weight * (share - interval.lower), up = weight * (interval.upper - share);
+    below += down * down;
+    above += up * up;
   }
   mean = std::min(mean, 1.0);
   return {mean, {std::max(mean - std::sqrt(below), 0.0), std::min(mean + std::sqrt(above), 1.0)}};

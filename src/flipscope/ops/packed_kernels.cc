@@ -12,8 +12,11 @@
 // foreach_target.h must come first.
 #include <hwy/highway.h>
 
+// The better a target, the less its number.
+#undef FLIPSCOPE_VNNI
+#define FLIPSCOPE_VNNI (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL)
 // Highway's name of the target lacks the 512-bit form of the instruction that it stands for.
-#if HWY_TARGET == HWY_AVX3_DL
+#if FLIPSCOPE_VNNI
 HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni")
 #else
 HWY_BEFORE_NAMESPACE();
@@ -21,7 +24,7 @@ HWY_BEFORE_NAMESPACE();
 namespace flipscope::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-#if HWY_TARGET != HWY_AVX2 && HWY_TARGET != HWY_AVX3 && HWY_TARGET != HWY_AVX3_DL
+#if !HWY_ARCH_X86 || HWY_TARGET > HWY_AVX2
 
 void packed_dot_here(const PackedDot& dot) {
   packed_dot_portable(dot);
@@ -66,14 +69,14 @@ HWY_INLINE IntVector multiply_halves(IntVector x, IntVector factor) {
 /// sum + Σ over the halves of each word of x times the factor's.
 HWY_INLINE IntVector multiply_add(IntVector sum, IntVector x,
                                   const Factor<Packing::halves>& factor) {
-#if HWY_TARGET == HWY_AVX3_DL
+#if FLIPSCOPE_VNNI
   return IntVector{_mm512_dpwssd_epi32(sum.raw, x.raw, factor.codes.raw)};
 #else
   return hn::Add(sum, multiply_halves(x, factor.codes));
 #endif
 }
 
-#if HWY_TARGET == HWY_AVX3_DL
+#if FLIPSCOPE_VNNI
 
 /// sum + Σ over the four bytes of each word of x (unsigned) times the factor's (signed).
 HWY_INLINE IntVector multiply_add(IntVector sum, IntVector x,
