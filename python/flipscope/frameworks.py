@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flipscope import session
 from flipscope._core import Error
 from flipscope.hgq_formats import layers_of
 from flipscope.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def from_onnx(model: Any) -> Model:
@@ -44,6 +48,18 @@ def _from_hgq(model: Any) -> Model:
     return from_hls4ml(converted, keras=model)
 
 
+@contextlib.contextmanager
+def _evaluating(module: Any) -> Iterator[None]:
+    """A torch module in evaluation mode; afterwards each part of it is in the mode that it was in."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
 def from_torch(module: Any, example: Any, **options: Any) -> Model:
     """Of a torch.nn.Module, through ONNX export in evaluation mode; `example` is a batch (a tensor, or a tuple of
     arguments). `options` go to torch.onnx.export. Weights keep the names and values of the module's state, and
@@ -58,12 +74,8 @@ def from_torch(module: Any, example: Any, **options: Any) -> Model:
                 "output_names": ["output"], "training": torch.onnx.TrainingMode.PRESERVE, **options}
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
         settings.setdefault("dynamo", False)
-    training = module.training
-    module.eval()
-    try:
+    with _evaluating(module):
         torch.onnx.export(module, example, file, **settings)
-    finally:
-        module.train(training)
     return from_onnx(file.getvalue())
 
 
@@ -74,8 +86,8 @@ def from_brevitas(module: Any, example: Any) -> Model:
     except ImportError:
         raise Error("[brevitas] the package brevitas is not installed; pip install brevitas") from None
     path = session.new_path("model.onnx")
-    module.eval()
-    export_qonnx(module, args=example, export_path=path)
+    with _evaluating(module):
+        export_qonnx(module, args=example, export_path=path)
     with open(path, "rb") as file:
         data = file.read()
     os.remove(path)

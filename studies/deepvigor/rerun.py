@@ -250,7 +250,7 @@ def main():
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("--part", action="append", choices=["truth", "sampling", "factors", "plots", "costs", "counts"])
     parser.add_argument("--images", type=int, default=100)
-    parser.add_argument("--truth-images", type=int, default=1, help="of ResNet-20, each fault of 5%% of whose channels is run")
+    parser.add_argument("--truth-images", type=int, default=1, help="of ResNet-20, each fault of 15%% of whose channels is run")
     parser.add_argument("--networks", type=pathlib.Path)
     parser.add_argument("--network", action="append", help="of --networks (default: vgg11, resnet18)")
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("deepvigor"))
@@ -258,7 +258,7 @@ def main():
     runs = Runs(options.program, options.work, options.images)
     parts = options.part or ["truth", "sampling", "factors", "plots", "counts", *(["costs"] if options.networks else [])]
     if "truth" in parts:
-        truth(runs, options.data, {"ResNet-20": (0.05, options.truth_images), "MNIST MLP": (0.01, 16),
+        truth(runs, options.data, {"ResNet-20": (0.15, options.truth_images), "MNIST MLP": (0.01, 16),
                                    "mnist-8": (0.3, 32), "CIFAR-10 CNN (fixed point)": (0.15, 16),
                                    "classifier (fixed point)": (1, options.images)})
     if "sampling" in parts:
