@@ -111,7 +111,6 @@ void describe_bench(Command& command, Options& options) {
   command.heading("Arguments");
   describe_model(command, options);
   describe_samples(command, options);
-  command.heading("Faults");
   describe_fault_space(command, options);
   command.option("faults-per-layer", "N", options.faults_per_layer,
                  "Random flips of each tensor (default: 1000).");

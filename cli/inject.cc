@@ -24,8 +24,8 @@ void describe_inject(Command& command, Options& options) {
                  "ranking:FILE.csv[:N], statistical:layer|unaware|aware (a sample of each tensor, "
                  "or of each of its bit positions), until:MARGIN (at random until the critical "
                  "rate is known to so much), binary-search (the critical bits of each word), "
-                 "hybrid:HEURISTIC[:AUDIT] (a heuristic of slice decides which faults are run; a "
-                 "random audit says what the others hide).");
+                 "hybrid:HEURISTIC[:REDUCTION][:AUDIT] (a heuristic of slice decides which faults "
+                 "are run; a random audit says what the others hide).");
   describe_precision(command, options);
   describe_search(command, options);
   command.option("protect", "FILE.csv", campaign.protect, "A list of bits that cannot be flipped.");

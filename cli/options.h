@@ -20,8 +20,8 @@ struct Options {
   /// Model, samples, fault space, score, and so on; `run` and `info` read parts of it.
   CampaignOptions campaign;
 
-  std::string store;                ///< --store, or the one argument of export
-  std::vector<std::string> stores;  ///< arguments of merge
+  std::string store;                ///< --store, or the argument STORE
+  std::vector<std::string> stores;  ///< the arguments STORE...
   std::string out;
   std::string bar_text;  ///< --fail-if in its own words
 

@@ -55,7 +55,7 @@ void describe_common(Command& command, Options& options) {
 
 void describe_model(Command& command, Options& options) {
   command.argument("MODEL", options.campaign.model,
-                   "model.onnx (float, QONNX, QDQ), model.h5 (Keras, QKeras), "
+                   "model.onnx (float, QONNX, QDQ), model.h5, .hdf5 or .keras (Keras, QKeras), "
                    "config.json:weights.hdf5, or A+B: A's output feeds B.");
   command.option("requantize", "GLOB=fixed:B,I", options.campaign.variant.requantize,
                  "The weights of layers that match in fixed point: B bits, I of them (with the "
@@ -68,7 +68,7 @@ void describe_samples(Command& command, Options& options) {
   SampleOptions& samples = options.campaign.samples;
   command.heading("Samples");
   command.option("inputs", "FILE", samples.inputs,
-                 "Samples: .npy, .npz:key, IDX, .csv, CIFAR binary; .gz of any.");
+                 "Samples: .npy, .npz:key, IDX, .csv, CIFAR binary; .gz of all but .npz.");
   command.option("labels", "FILE", samples.labels,
                  "Classes, from 0 (CIFAR binaries bring their own).");
   command.option("targets", "FILE", samples.targets,

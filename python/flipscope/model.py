@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy
 
     from flipscope.store import Store
-    from flipscope.verbs import Ranking, Run
+    from flipscope.verbs import Bits, Ranking, Run
 
 
 def example(name: str) -> str:
@@ -29,8 +29,8 @@ def example(name: str) -> str:
 
 
 class Model:
-    """A network: `model.onnx` (float, QONNX, QDQ), `model.h5` (Keras, QKeras), `config.json:weights.hdf5`, or
-    `A+B`: A's output feeds B. Raises Error where it cannot be read."""
+    """A network: `model.onnx` (float, QONNX, QDQ), `model.h5`, `.hdf5` or `.keras` (Keras, QKeras),
+    `config.json:weights.hdf5`, or `A+B`: A's output feeds B. Raises Error where it cannot be read."""
 
     def __init__(self, path: str | os.PathLike | Model, *, live: Any = None) -> None:
         self.path: str = path.path if isinstance(path, Model) else os.fspath(path)
@@ -133,6 +133,21 @@ class Model:
 
         return vulnerability(self, inputs, **options)
 
-    for _verb in (info, run, inject, rank, trace, vulnerability):
+    def slice(self, inputs: Any, **options: Any) -> Bits:
+        from flipscope.verbs import slice
+
+        return slice(self, inputs, **options)
+
+    def sample_size(self, **options: Any) -> dict:
+        from flipscope.verbs import sample_size
+
+        return sample_size(self, **options)
+
+    def bench(self, inputs: Any, **options: Any) -> dict:
+        from flipscope.verbs import bench
+
+        return bench(self, inputs, **options)
+
+    for _verb in (info, run, inject, rank, trace, vulnerability, slice, sample_size, bench):
         _verb.__doc__ = f"flipscope.{_verb.__name__} of this model."
     del _verb

@@ -124,14 +124,14 @@ def verb(name: str, *arguments: Any, progress: bool = True, **options: Any) -> d
 def info(model: Path, **options: Any) -> dict:
     """Layers, shapes, formats, bits, proof of exactness, fault space.
 
-    Options: in_, layers, bits."""
+    Options: requantize, prune; in_, layers, bits."""
     return verb("info", model, **options)
 
 
 def run(model: Path, inputs: Any, **options: Any) -> Run:
     """The golden run: outputs, accuracy or score, comparison with another framework's outputs.
 
-    Options: labels, targets, scale, mean, std, layout, first, skip; score, emd_cost, emd_cells,
+    Options: requantize, prune; labels, targets, scale, mean, std, layout, first, skip; score, emd_cost, emd_cells,
     count_only_correct; expect, tolerance; verify; threads, seed. For outputs alone, call the Model."""
     import numpy
 
@@ -171,8 +171,8 @@ def inject(model: Path, inputs: Any, store: Path, *, labels: Any = None, targets
     `progress` is a callable progress(done, total, seconds), True for a bar, or False. Ctrl-C stops the campaign
     and raises KeyboardInterrupt; what is done stands in the store.
 
-    Options: scale, mean, std, layout, first, skip; faults, select, protect, in_, layers, bits; emd_cost, emd_cells,
-    count_only_correct, critical, fail_if; shard, arithmetic, verify, memory, threads, seed.
+    Options: requantize, prune; scale, mean, std, layout, first, skip; faults, select, error, confidence, outlier_rule,
+    binfi, protect; in_, layers, bits; emd_cost, emd_cells, count_only_correct, critical, fail_if; shard, arithmetic, verify, memory, threads, seed.
     """
     function = score if callable(score) else None
     command = ["inject", text_of(model), *words({
@@ -189,8 +189,8 @@ def inject(model: Path, inputs: Any, store: Path, *, labels: Any = None, targets
 def rank(model: Path, inputs: Any = None, *, out: Path | None = None, **options: Any) -> Ranking:
     """Bits in the order in which they should matter, by derivatives, without injecting.
 
-    Options: metric, variant, loss, top, probes; labels, targets, scale, mean, std, layout, first, skip; in_,
-    layers, bits; threads, seed."""
+    Options: metric, variant, loss, top, probes; requantize, prune; labels, targets, scale, mean, std, layout, first,
+    skip; in_, layers, bits; threads, seed."""
     said = [options[name] for name in ("metric", "variant", "loss") if options.get(name)]
     name = re.sub(r"[^\w.]+", "-", "-".join(said) or "ranking")  # What reports and judgements call it.
     path = session.new_path(name + ".csv") if out is None else os.fspath(out)
@@ -201,7 +201,7 @@ def vulnerability(model: Path, inputs: Any, **options: Any) -> dict:
     """Vulnerability factors of networks, layers and channels, by error maps and searched ranges.
 
     Options: of, activations, sampling, repeat, flips, filter_errors, large_critical, search, validate, exact, out (a
-    folder); labels, scale, mean, std, layout, first, skip; layers; threads, seed."""
+    folder); requantize, prune; labels, scale, mean, std, layout, first, skip; layers; threads, seed."""
     return verb("vulnerability", model, inputs=inputs, **options)
 
 
@@ -209,8 +209,8 @@ def slice(model: Path, inputs: Any, *, out: Path | None = None, **options: Any) 
     """Heuristic scores of faults at their slice's end: a line for each fault, with a column for each heuristic. With an
     `oracle`, a store, the `summary` judges them.
 
-    Options: heuristic, oracle, slice_end, classes, select, cost, replay, audit, scatter; labels, targets, scale, mean,
-    std, layout, first, skip; in_, layers, bits; threads, seed."""
+    Options: heuristic, oracle, slice_end, classes, select, cost, replay, audit, scatter; requantize, prune; labels,
+    targets, scale, mean, std, layout, first, skip; in_, layers, bits; threads, seed."""
     path = session.new_path("slices.csv") if out is None else os.fspath(out)
     return _bits("slice", path, model, inputs=inputs, **options)
 
@@ -221,7 +221,7 @@ def protect(store: Path, budget: Any = None, *, ranking: Any = None, to: str = "
     it costs and what error is left (`summary`). The bits are those of the first budget; inject(…, protect=bits) takes
     them. With `ranking` and `inputs`, `store` is a model.
 
-    Options: cost, trial, trials; inputs, labels, …, as of inject; threads, seed."""
+    Options: cost, sensitive, trial, trials; requantize, prune, inputs, labels, …, as of inject; threads, seed."""
     path = session.new_path("protected." + to) if out is None else os.fspath(out)
     return _bits("protect", path, store, kind=Plan, budget=budget, ranking=ranking, to=to, **options)
 
@@ -248,15 +248,16 @@ def _listed(value: Any) -> list | None:
 def trace(model: Path, inputs: Any, **options: Any) -> dict:
     """The loss's curvature: Hessian trace and largest eigenvalues of each layer.
 
-    Options: variant, loss, top, probes; labels, targets, scale, mean, std, layout, first, skip; in_, layers,
-    bits; threads, seed."""
+    Options: variant, loss, top, probes; requantize, prune; labels, targets, scale, mean, std, layout, first, skip;
+    in_, layers, bits; threads, seed."""
     return verb("trace", model, inputs=inputs, **options)
 
 
 def evaluate(store: Path, ranking: Any = None, **options: Any) -> Evaluation:
-    """Judges rankings (one, or a list of them), and what other methods would find, by a store that holds every fault.
+    """Judges rankings (one, or a list of them) by a store that holds every fault, or a random sample. By one that holds
+    every fault also what other methods would find (`against`).
 
-    Options: against, sensitive, error, confidence, out, out_top, seed."""
+    Options: against, binfi, error, confidence, outlier_rule; sensitive, out, out_top; threads, seed."""
     rankings = _listed(ranking)
     result = Evaluation(verb("evaluate", store, ranking=rankings, **options))
     result.store, result.rankings = text_of(store), [text_of(r) for r in rankings or []]
@@ -264,33 +265,50 @@ def evaluate(store: Path, ranking: Any = None, **options: Any) -> Evaluation:
 
 
 class Page:
-    """A report's page: one HTML file that needs nothing else. A notebook shows it."""
+    """A report's file: as html one page that needs nothing else. A notebook shows html and md."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, format: str = "html") -> None:
+        self.path, self.format = path, format
 
     def __fspath__(self) -> str:
         return self.path
 
-    def _repr_html_(self) -> str:
-        return display.framed(self.path)
+    def text(self) -> str:
+        """What the file holds."""
+        with open(self.path, encoding="utf-8") as file:
+            return file.read()
+
+    def _repr_html_(self) -> str | None:
+        return display.framed(self.path) if self.format == "html" else None
+
+    def _repr_markdown_(self) -> str | None:
+        return self.text() if self.format == "md" else None
 
 
-def report(stores: Path | list[Path], *, ranking: Any = None, out: Path | None = None) -> Page:
-    """What one store says, or several compared, as a page; `ranking` (one, or a list) is judged by the first."""
+def report(stores: Path | list[Path], *, ranking: Any = None, vulnerability: Path | None = None, slice: Any = None,
+           plan: Any = None, costs: Any = None, format: str = "html", out: Path | None = None) -> Page:
+    """What one store says, or several compared, as a page, or as "md", "csv" or "json".
+
+    `ranking`, `slice` and `plan` are one each or lists, and judged by the first store: what `rank`, `slice` and
+    `protect` gave, or files. `vulnerability` is the folder that `vulnerability` wrote, `costs` a table of your own
+    columns, as of `compare`."""
     several = isinstance(stores, (list, tuple))
-    path = session.new_path("report.html") if out is None else os.fspath(out)
-    verb("report", *(stores if several else [stores]), ranking=_listed(ranking), out=path)
-    return Page(path)
+    path = session.new_path("report." + format) if out is None else os.fspath(out)
+    verb("report", *(stores if several else [stores]), ranking=_listed(ranking), vulnerability=vulnerability,
+         slice=_listed(slice), plan=_listed(plan), costs=costs, format=format, out=path)
+    return Page(path, format)
 
 
 def sample_size(model: Path, **options: Any) -> dict:
     """Number of faults that a statistical campaign needs.
 
-    Options: method, error, confidence; in_, layers, bits."""
+    Options: method, error, confidence, outlier_rule; in_, layers, bits."""
     return verb("sample-size", model, **options)
 
 
-def bench(model: Path, **options: Any) -> dict:
-    """What a campaign will cost here, layer by layer, beside runs of the whole network."""
-    return verb("bench", model, **options)
+def bench(model: Path, inputs: Any, **options: Any) -> dict:
+    """What a campaign will cost here, layer by layer, beside runs of the whole network.
+
+    Options: faults_per_layer, seconds; requantize, prune; scale, mean, std, layout, first, skip; in_, layers, bits;
+    threads, seed."""
+    return verb("bench", model, inputs=inputs, **options)

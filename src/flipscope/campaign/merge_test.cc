@@ -1,3 +1,4 @@
+// Merging shards: what belongs together, and what is refused.
 #include <gtest/gtest.h>
 
 #include "flipscope/campaign/test_campaign.h"

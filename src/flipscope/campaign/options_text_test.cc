@@ -1,3 +1,4 @@
+// What the options of a campaign say: sizes, shards, bars.
 #include <gtest/gtest.h>
 
 #include "flipscope/campaign/campaign.h"

@@ -14,9 +14,8 @@ namespace flipscope {
 namespace {
 
 /// Whether a bit of a stored word was 1 before it was flipped, from the numbers that the word stood
-/// for. Setting a bit raises an integer, but the
-/// sign bit lowers it; it raises the magnitude of a float or power of two, whose sign bit is 1
-/// below zero.
+/// for. Setting a bit raises an integer, but the sign bit lowers it; it raises the magnitude of a
+/// float or power of two, whose sign bit is 1 below zero.
 bool was_one(const std::string& format, bool is_sign, double golden, double faulty) {
   const auto is = [&](const char* name) { return format.find(name) != std::string::npos; };
   if (is("float") || is("po2")) {

@@ -20,8 +20,8 @@ struct Block {
   int samples = 0;
   int lanes = 0;  ///< samples rounded up to kLaneGroup
   std::vector<AlignedVector<float>> values;
-  /// The same as bytes, [value], where stages read or write them and every code is a byte (a NaN is
-  /// none).
+  /// The same in words of codes (engine/packed.h), [value], where stages read or write them and
+  /// every number is a code (a NaN is none).
   std::vector<AlignedVector<std::uint8_t>> packed;
 };
 

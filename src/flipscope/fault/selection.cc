@@ -230,7 +230,8 @@ SelectionMethod parse_selection(const std::string& text) {
   }
   fail("faults",
        "--select '{}' is none of exhaustive, random:N, list:F.csv, ranking:F.csv[:N], "
-       "statistical:layer|unaware|aware, until:MARGIN, binary-search, hybrid:HEURISTIC[:AUDIT]",
+       "statistical:layer|unaware|aware, until:MARGIN, binary-search, "
+       "hybrid:HEURISTIC[:REDUCTION][:AUDIT]",
        text);
 }
 

@@ -8,9 +8,9 @@
 
 namespace flipscope {
 
-/// `model.onnx` (float, QONNX, QDQ), `model.h5` (Keras, QKeras), `config.json:weights.hdf5`, or
-/// `A+B`: A's output feeds B. The graph comes lowered, as the variant of it that is asked for.
-/// Throws Error naming the file and node.
+/// `model.onnx` (float, QONNX, QDQ), `model.h5`, `.hdf5` or `.keras` (Keras, QKeras),
+/// `config.json:weights.hdf5`, or `A+B`: A's output feeds B. The graph comes lowered, as the
+/// variant of it that is asked for. Throws Error naming the file and node.
 Graph load_model(const std::string& path, const Variant& variant);
 
 /// Hex digest of the bytes of every file that `path` names, external data included.

@@ -120,7 +120,6 @@ double element_from_bits(ElementType type, std::uint64_t bits) {
   return 0;
 }
 
-// Little-endian elements, int4 two to a byte with the first in the low half.
 std::vector<double> elements_from_bytes(ElementType type, const char* data, std::size_t size,
                                         std::int64_t count) {
   const int bits = element_bits(type);

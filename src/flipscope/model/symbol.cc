@@ -6,7 +6,7 @@
 namespace flipscope {
 namespace {
 
-bool is_one_literal(const Symbol& symbol) {
+bool is_one_number(const Symbol& symbol) {
   return symbol.constant.size() == 1;
 }
 
@@ -128,7 +128,7 @@ std::optional<Provenance> kept_provenance(const Op& op, const std::vector<Symbol
     return from;
   }
   if (const auto* binary = std::get_if<Binary>(&op)) {
-    if (elements != inputs[0].constant.size() || !is_one_literal(inputs[1])) return {};
+    if (elements != inputs[0].constant.size() || !is_one_number(inputs[1])) return {};
     if (!from.encoding) return from;
     const bool times = binary->function == BinaryFunction::multiply;
     if (from.as_codes || (!times && binary->function != BinaryFunction::divide)) return {};

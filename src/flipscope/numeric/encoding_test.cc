@@ -1,3 +1,4 @@
+// Encodings of stored words, of tensors and of elements.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 

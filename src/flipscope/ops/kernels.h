@@ -1,10 +1,10 @@
-// The hot loops, and the only place that knows the instruction set.
+// The hot loops over numbers, for every instruction set.
 //
 // Samples lie in the lanes, so a weight is broadcast and an activation is loaded: one fused
 // multiply-add per 16 samples (AVX-512) with no shuffles and no reduction. Registers hold a block
-// of rows × lanes; per tap the block needs rows/6 as many loads as multiply-adds, so the loop is
-// bound by the multipliers. Every lane sees the same sequence of operations on every instruction
-// set.
+// of 6 rows × lanes; per tap the block needs a sixth as many loads of activations as multiply-adds,
+// so the loop is bound by the multipliers. Every lane sees the same sequence of operations on every
+// instruction set.
 #pragma once
 
 #include <cstdint>

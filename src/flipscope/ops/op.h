@@ -111,7 +111,7 @@ enum class UnaryFunction {
   truncate,
 };
 
-/// An element-wise function with up to three parameters, in the order of the ONNX attributes:
+/// An element-wise function with up to two parameters, in the order of the ONNX attributes:
 /// clip (min, max), celu (alpha), elu (alpha), hard_sigmoid (alpha, beta), leaky_relu (alpha),
 /// selu (alpha, gamma), shrink (lambd, bias), thresholded_relu (alpha), is_inf (detect_negative,
 /// detect_positive).
