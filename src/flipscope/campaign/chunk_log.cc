@@ -48,8 +48,8 @@ ChunkLog::ChunkLog(std::string path, const std::string& identity) : path_(std::m
     while (in >> chunk >> size >> sum && in.get() == '\n') {
       if (size > all.size()) break;
       std::string text(size, '\0');
-      if (!in.read(text.data(), static_cast<std::streamsize>(size)) ||
-          in.get() != '\n' || digest(text) != sum) {
+      if (!in.read(text.data(), static_cast<std::streamsize>(size)) || in.get() != '\n' ||
+          digest(text) != sum) {
         break;
       }
       chunks_[chunk] = std::move(text);

@@ -86,14 +86,7 @@ int Objective::loss_input(const Graph& graph, const LossSpec& spec) {
     fail("loss", "'{}' has {} inputs and {} outputs; derivatives need one of each", graph.name,
          graph.inputs.size(), graph.outputs.size());
   }
-  const int output = graph.outputs.front();
-  if (spec.kind != LossSpec::Kind::cross_entropy) return output;
-  for (const Node& node : graph.nodes) {
-    const auto* softmax = std::get_if<Softmax>(&node.op);
-    const bool last = node.output == output && softmax && softmax->kind == Softmax::Kind::softmax;
-    if (last && node.inputs[0].kind == Input::Kind::value) return node.inputs[0].id;
-  }
-  return output;
+  return spec.kind == LossSpec::Kind::cross_entropy ? decision_input(graph) : graph.outputs.front();
 }
 
 Objective::Objective(const Graph& graph, const Samples& samples, const Loss& loss,

@@ -291,7 +291,8 @@ void write_all(int pipe, const std::string& bytes) {
 
 /// Reads and answers: a 1 and the contents, or a 0 and what is wrong. Never returns.
 [[noreturn]] void answer(const std::string& file, int pipe) {
-  for (const int fault : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM}) signal(fault, SIG_DFL);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM})
+    signal(fault, SIG_DFL);
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   std::error_code unreadable;

@@ -62,8 +62,8 @@ struct OnnxModel {
 /// file cannot be read, is not an ONNX model, or contradicts itself.
 OnnxModel read_onnx(const std::string& file);
 
-/// The files of external data that an ONNX model's tensors name, each once, in order. Throws Error as
-/// read_onnx() does.
+/// The files of external data that an ONNX model's tensors name, each once, in order. Throws Error
+/// as read_onnx() does.
 std::vector<std::string> external_data_files(const std::string& file);
 
 /// Reads a single tensor as the ONNX test data hold them (a TensorProto). Throws Error.
