@@ -6,8 +6,8 @@
 #include <bit>
 #include <cmath>
 
-#include "flipscope/engine/random_network.h"
 #include "flipscope/engine/reference.h"
+#include "flipscope/engine/test_random_network.h"
 #include "flipscope/fault/test_elements.h"
 
 namespace flipscope {

@@ -5,8 +5,8 @@
 #include <bit>
 #include <cmath>
 
-#include "flipscope/engine/random_network.h"
 #include "flipscope/engine/reference.h"
+#include "flipscope/engine/test_random_network.h"
 
 namespace flipscope {
 namespace {

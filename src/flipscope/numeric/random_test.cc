@@ -9,9 +9,9 @@
 #include <set>
 #include <vector>
 
-#include "flipscope/numeric/chi_square.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/interval.h"
+#include "flipscope/numeric/test_chi_square.h"
 
 namespace flipscope {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "flipscope/score/special_values.h"
+#include "flipscope/score/test_special_values.h"
 
 namespace flipscope {
 namespace {
