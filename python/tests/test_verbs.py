@@ -45,8 +45,7 @@ class Verbs(Case):
             self.assertIn(says, (self.folder / "plan").read_text())
 
     def test_slice(self):
-        scores = flipscope.slice(self.model, **self.samples, layers="conv1", heuristic="centroid:mean",
-                                 oracle=self.campaign())
+        scores = self.model.slice(**self.samples, layers="conv1", heuristic="centroid:mean", oracle=self.campaign())
         self.assertEqual(scores["fault"].tolist(), list(range(432)))
         self.assertIn("centroid:mean", scores)
 
@@ -66,9 +65,30 @@ class Verbs(Case):
         page = flipscope.report(self.campaign(), out=self.path("report.html"))
         self.assertTrue((self.folder / "report.html").read_text().lower().startswith("<!doctype html>"))
         self.assertIn("<iframe srcdoc=", page._repr_html_())
+        self.assertIsNone(page._repr_markdown_())
+
+    def test_a_report_takes_what_other_verbs_gave(self):
+        store = self.campaign()
+        self.model.vulnerability(self.inputs[:16], scale=SCALE, sampling="complete", layers="dense",
+                                 out=self.path("factors"))
+        page = flipscope.report(
+            [store, self.campaign("other.db")], format="csv",
+            ranking=self.model.rank(**self.samples, metric="msb", layers="conv1"),
+            slice=self.model.slice(**self.samples, layers="conv1", heuristic="l2", oracle=store),
+            plan=[flipscope.protect(store, budget=10), flipscope.protect(store, budget=20, out=self.path("twenty.csv"))],
+            vulnerability=self.path("factors"), costs={"store": ["run", "other"], "LUT": [3, 4]})
+        sections = {line.split(",")[1] for line in page.text().splitlines()}
+        self.assertLessEqual({"ranking", "slice", "plan", "vulnerability", "design"}, sections)
+        self.assertIsNone(page._repr_html_())
+        self.assertIn("twenty", page.text())
+        self.assertIn("# ", flipscope.report(store, format="md")._repr_markdown_())
+
+    def test_bench(self):
+        times = self.model.bench(self.inputs[:8], scale=SCALE, layers="conv1", faults_per_layer=4, seconds=0.05)
+        self.assertEqual(times["layers"][0]["layer"], "conv1")
 
     def test_sample_size(self):
-        few, many = (flipscope.sample_size(self.model, method="layer", error=e)["networks"][0] for e in (0.1, 0.02))
+        few, many = (self.model.sample_size(method="layer", error=e)["networks"][0] for e in (0.1, 0.02))
         self.assertLess(few["faults"], many["faults"])
 
     def test_any_verb(self):
