@@ -147,6 +147,11 @@ void describe_score(Command& command, Options& options) {
                  "emd: the distance from each cell to each, a square table.");
   command.option("emd-cells", "FILE.csv", campaign.emd_cells,
                  "emd: which output element is which cell (default: element i is cell i).");
+  command.option(
+      "emd-empty", "diameter|fkeras", campaign.emd_empty,
+      "emd of an output whose cells are all 0: the largest distance, and samples without "
+      "anything to move are left out (default); or -0.5, and those samples -1, as "
+      "FKeras's code has it.");
   command.flag("count-only-correct", campaign.count_only_correct,
                "Score only samples that the golden run gets right.");
 }

@@ -316,10 +316,11 @@ void TargetMaps::add_changes(const Block& golden, int lane, std::int64_t input, 
     map.total += std::ssize(masks_);
     return;
   }
+  const bool is_float = value.encoding.is_float();
   const std::size_t channel = value.encoding.channel(input, value.shape);
-  const double zero = value.encoding.is_float() ? 0.0 : value.encoding.zero_point_of(channel);
+  const double zero = is_float ? 0.0 : value.encoding.zero_point_of(channel);
   const NumberFormat& format = value.encoding.format;
-  const Word word = encode(format, x + zero);
+  const Word word = encode(format, is_float ? x : x + zero);  // −0 + 0 is another word than −0
   for (const Word mask : masks_) map.add((decode(format, word ^ mask) - zero - x) * factor);
 }
 

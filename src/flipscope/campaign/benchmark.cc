@@ -1,7 +1,6 @@
 #include "flipscope/campaign/benchmark.h"
 
 #include <tbb/global_control.h>
-#include <tbb/info.h>
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <set>
 
 #include "flipscope/campaign/plan.h"
+#include "flipscope/campaign/thread_count.h"
 #include "flipscope/numeric/random.h"
 #include "flipscope/ops/kernels.h"
 #include "flipscope/ops/packed_kernels.h"
@@ -179,7 +179,7 @@ MachineSpeed measure_machine(int threads) {
 Benchmark run_benchmark(const CampaignOptions& options, std::uint64_t faults,
                         double seconds_per_layer,
                         const std::function<void(const std::string& what)>& progress) {
-  const int threads = options.threads > 0 ? options.threads : tbb::info::default_concurrency();
+  const int threads = thread_count(options.threads);
   const tbb::global_control limit(tbb::global_control::max_allowed_parallelism,
                                   static_cast<std::size_t>(threads));
   const Plan plan(options);

@@ -61,6 +61,7 @@ CampaignOptions recorded_options(const CampaignRecord& record) {
   options.critical = field("critical");
   options.emd_cost = info("emd-cost");
   options.emd_cells = info("emd-cells");
+  if (!info("emd-empty").empty()) options.emd_empty = info("emd-empty");
   options.count_only_correct = field("count-only-correct") == "yes";
   options.arithmetic =
       field("arithmetic").starts_with("fast") ? Arithmetic::fast : Arithmetic::exact;

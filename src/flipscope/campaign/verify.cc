@@ -88,7 +88,7 @@ std::int64_t verify_rows(const Plan& plan, Runner& runner, const Store& store, s
       }
       const float* const before = block.values[plan.graph().outputs[0]].data();
       outcomes += classify_block(before, outputs.data(), plan.values(), block.samples, block.lanes,
-                                 plan.has_decision());
+                                 plan.outcome_rules());
     });
     if (stop) break;
     if (plan.decides_only()) outcomes.forget_masked();

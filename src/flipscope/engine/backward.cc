@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "flipscope/engine/line_check.h"
 #include "flipscope/numeric/aligned.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/ops/derivative.h"
@@ -62,6 +63,15 @@ std::vector<double> parameter_values(const Graph& graph, const Parameters& param
     for (std::size_t i = 0; i < tensor.words.size(); ++i) {
       values.push_back(real_value(tensor, static_cast<std::int64_t>(i), tensor.words[i]));
     }
+  }
+  return values;
+}
+
+std::vector<double> latent_values(const Graph& graph, const Parameters& parameters) {
+  std::vector<double> values = parameter_values(graph, parameters);
+  for (std::size_t k = 0; k < parameters.stored.size(); ++k) {
+    const std::vector<float>& latent = graph.stored[parameters.stored[k]].latent;
+    std::ranges::copy(latent, values.begin() + parameters.first[k]);
   }
   return values;
 }

@@ -31,6 +31,9 @@ struct Parameters {
 /// The parameters' values.
 std::vector<double> parameter_values(const Graph& graph, const Parameters& parameters);
 
+/// The numbers of the file, before quantizers: what training moves.
+std::vector<double> latent_values(const Graph& graph, const Parameters& parameters);
+
 /// Values (or tangents, or cotangents) of one block: [value][element][lane]; absent ones are empty.
 template <typename T>
 using BlockValues = std::vector<AlignedVector<T>>;

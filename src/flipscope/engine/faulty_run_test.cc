@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "flipscope/engine/reference.h"
+#include "flipscope/engine/strike.h"
 #include "flipscope/engine/test_random_network.h"
 #include "flipscope/fault/test_elements.h"
 
@@ -93,6 +94,17 @@ TEST(FaultyRun, EqualsReferenceWhereElementsHaveFormatsOfTheirOwn) {
   }
   EXPECT_GT(compared.pairs, 5000u);
   EXPECT_GT(compared.differing, compared.pairs / 10);
+}
+
+TEST(Strike, KnowsTheSignOfZero) {
+  const Encoding floats{.format = float32_format()};
+  for (const int bit : {0, 23, 30, 31}) {
+    for (const float x : {-0.0F, 0.0F, 1.5F, -3.0F}) {
+      const float struck = strike_value(FaultEffect::flip, floats, 0, x, bit);
+      EXPECT_EQ(std::bit_cast<std::uint32_t>(struck),
+                std::bit_cast<std::uint32_t>(x) ^ (std::uint32_t{1} << bit));
+    }
+  }
 }
 
 TEST(FaultyRun, AFaultLeavesNoTrace) {

@@ -25,6 +25,8 @@ struct StoredTensor {
   Shape shape;
   Encoding encoding;
   std::vector<Word> words;  ///< C order
+  /// C order: the numbers of the file that a quantizer made the words of; empty where none did.
+  std::vector<float> latent{};
 };
 
 /// How a node reads a stored tensor: element i is

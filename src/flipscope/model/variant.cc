@@ -73,6 +73,7 @@ void prune(StoredTensor& tensor, double share) {
            to_string(tensor.encoding));
     }
     tensor.words[order[k]] = word;
+    if (!tensor.latent.empty()) tensor.latent[order[k]] = 0;
   }
 }
 
