@@ -1,8 +1,8 @@
 // flipscope compare: campaigns of several networks side by side.
 #include "flipscope/analysis/protection.h"
-#include "flipscope/campaign/output_file.h"
 #include "flipscope/fault/fault_list.h"
 #include "flipscope/model/number_text.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/report/design_space.h"
 #include "json.h"

@@ -1,6 +1,6 @@
 // flipscope rank: bits in the order in which they should matter, without injecting.
 #include "differentiation.h"
-#include "flipscope/campaign/output_file.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
 #include "rank_vulnerability.h"

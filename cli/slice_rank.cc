@@ -1,7 +1,7 @@
 // rank --metric slice:HEURISTIC[:REDUCTION].
 #include <chrono>
 
-#include "flipscope/campaign/output_file.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
 #include "slice_setup.h"

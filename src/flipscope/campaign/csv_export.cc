@@ -2,10 +2,10 @@
 #include <optional>
 
 #include "flipscope/campaign/export.h"
-#include "flipscope/campaign/output_file.h"
 #include "flipscope/campaign/store.h"
 #include "flipscope/fault/fault_list.h"
 #include "flipscope/fault/selection.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
