@@ -1,6 +1,6 @@
 // flipscope compare: campaigns of several networks side by side.
 #include "flipscope/analysis/protection.h"
-#include "flipscope/fault/fault_list.h"
+#include "flipscope/model/csv_line.h"
 #include "flipscope/model/number_text.h"
 #include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"

@@ -9,7 +9,7 @@
 
 #include "flipscope/analysis/rivals.h"
 #include "flipscope/campaign/oracle.h"
-#include "flipscope/fault/fault_list.h"
+#include "flipscope/model/csv_line.h"
 #include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"

@@ -8,7 +8,7 @@
 #include <numeric>
 #include <utility>
 
-#include "flipscope/fault/fault_list.h"
+#include "flipscope/model/csv_line.h"
 #include "flipscope/numeric/random.h"
 
 namespace flipscope {

@@ -5,6 +5,7 @@
 #include "flipscope/campaign/store.h"
 #include "flipscope/fault/fault_list.h"
 #include "flipscope/fault/selection.h"
+#include "flipscope/model/csv_line.h"
 #include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 

@@ -12,7 +12,7 @@
 #include "flipscope/campaign/outcome_sums.h"
 #include "flipscope/campaign/run_plan.h"
 #include "flipscope/campaign/store.h"
-#include "flipscope/fault/fault_list.h"
+#include "flipscope/model/csv_line.h"
 #include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 

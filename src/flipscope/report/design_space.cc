@@ -4,34 +4,18 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <string_view>
 
 #include "flipscope/analysis/pareto.h"
 #include "flipscope/analysis/protection.h"
 #include "flipscope/campaign/store.h"
 #include "flipscope/fault/fault_space.h"
+#include "flipscope/model/csv_line.h"
 #include "flipscope/model/file_bytes.h"
 #include "flipscope/model/number_text.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
-namespace {
-
-std::vector<std::string> fields_of(const std::string& line) {
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  for (const char c : line) {
-    if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      fields.emplace_back();
-    } else if (c != '\r') {
-      fields.back() += c;
-    }
-  }
-  return fields;
-}
-
-}  // namespace
 
 CostTable read_costs(const std::string& file) {
   CostTable table;
@@ -39,7 +23,9 @@ CostTable read_costs(const std::string& file) {
   std::size_t number = 0;
   for (std::size_t from = 0; from < bytes.size();) {
     const std::size_t end = std::min(bytes.find('\n', from), bytes.size());
-    std::vector<std::string> fields = fields_of(bytes.substr(from, end - from));
+    std::string_view line = std::string_view(bytes).substr(from, end - from);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    std::vector<std::string> fields = csv_fields(line);
     from = end + 1;
     ++number;
     if (fields.size() == 1 && fields[0].empty()) continue;
