@@ -63,8 +63,7 @@ std::vector<double> exact_work(const Graph& graph, const Slicing& slicing) {
   for (const Slice& slice : slicing.slices) {
     double sum = 1;
     for (std::size_t n = slice.first; n < graph.nodes.size(); ++n) {
-      if (!is_weighted(graph.nodes[n])) continue;
-      sum += static_cast<double>(operand_count(graph, static_cast<int>(n)));
+      sum += multiply_adds(graph, static_cast<int>(n));
     }
     work.push_back(sum);
   }

@@ -203,9 +203,7 @@ Benchmark run_benchmark(const CampaignOptions& options, std::uint64_t faults,
   result.golden.seconds = (now() - start) / static_cast<double>(samples);
   result.golden.bytes = block_bytes(program) * blocks.size();
   for (std::size_t n = 0; n < plan.graph().nodes.size(); ++n) {
-    if (!is_weighted(plan.graph().nodes[n])) continue;
-    result.golden.multiply_adds +=
-        static_cast<double>(operand_count(plan.graph(), static_cast<int>(n)));
+    result.golden.multiply_adds += multiply_adds(plan.graph(), static_cast<int>(n));
   }
 
   const Timing timing(plan, program, blocks, seconds_per_layer);

@@ -179,6 +179,10 @@ std::int64_t operand_count(const Graph& graph, int n) {
   return element_count(graph.values[node.output].shape) * summed_length(node);
 }
 
+double multiply_adds(const Graph& graph, int n) {
+  return is_weighted(graph.nodes[n]) ? static_cast<double>(operand_count(graph, n)) : 0;
+}
+
 OperandRead operand_read(const Graph& graph, int n, std::int64_t index) {
   const Node& node = graph.nodes[n];
   if (const auto* op = std::get_if<Convolution>(&node.op)) {

@@ -26,6 +26,10 @@ const char* to_string(Part part) {
   return "none";
 }
 
+bool is_stored(Part part) {
+  return part == Part::weights || part == Part::biases || part == Part::normalization;
+}
+
 double real_value(const StoredTensor& stored, std::int64_t i, Word word) {
   const Encoding& encoding = stored.encoding;
   const std::size_t channel = encoding.channel(i, stored.shape);
