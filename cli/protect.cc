@@ -14,6 +14,7 @@
 #include "flipscope/model/model.h"
 #include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/score/score.h"
 #include "json.h"
 #include "stop_signal.h"
 #include "terminal.h"
@@ -144,7 +145,7 @@ bool run_trials(const Options& options, const Choice& choice, std::vector<Point>
           : static_cast<double>(model.count) / static_cast<double>(choice.space.size());
   double all = 0;
   for (const double harm : choice.harm) all += harm;
-  const double sign = choice.campaign.score == "accuracy" ? -1 : 1;
+  const double sign = higher_is_better(choice.campaign.score) ? -1 : 1;
   double unprotected = 0;
   for (Point& point : points) {
     if (point.bits > 0 && point.budget.empty()) continue;

@@ -14,6 +14,7 @@
 #include "flipscope/model/file_bytes.h"
 #include "flipscope/model/number_text.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/score/score.h"
 
 namespace flipscope {
 
@@ -62,7 +63,7 @@ Design read_design(const std::string& path, std::string& score_name) {
   std::uint64_t worse = 0, rows = 0;
   std::vector<double> harm;
   store.for_each_row([&](const FaultRow& row) {
-    const double change = score == "accuracy" ? *golden - row.score : row.score - *golden;
+    const double change = higher_is_better(score) ? *golden - row.score : row.score - *golden;
     ++rows;
     worse += change > 0 || std::isnan(change) ? 1 : 0;
     if (std::isfinite(change)) harm.push_back(std::max(change, 0.0));
@@ -109,7 +110,7 @@ void mark_front(std::vector<Design>& designs, const std::string& score_name) {
   std::vector<std::vector<double>> rows;
   for (const Design& design : designs) {
     std::vector<double> row{static_cast<double>(design.bits),
-                            score_name == "accuracy" ? -design.score : design.score,
+                            higher_is_better(score_name) ? -design.score : design.score,
                             design.to_guard ? static_cast<double>(*design.to_guard) : unknown};
     for (const std::string& cost : design.costs) {
       row.push_back(parse_number(cost).value_or(unknown));

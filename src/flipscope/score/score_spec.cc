@@ -47,4 +47,8 @@ std::string to_string(const ScoreSpec& spec) {
   return "exec:" + spec.program;
 }
 
+bool higher_is_better(const std::string& score) {
+  return score == "accuracy";
+}
+
 }  // namespace flipscope
