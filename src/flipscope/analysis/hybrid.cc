@@ -53,8 +53,7 @@ std::vector<std::uint64_t> draw_audit(std::uint64_t population, std::uint64_t co
                                       std::uint64_t seed) {
   std::vector<std::uint64_t> drawn =
       sample_without_replacement(seed, kDrawStream, population, std::min(count, population));
-  Random random(seed, kOrderStream);
-  for (std::size_t i = drawn.size(); i > 1; --i) std::swap(drawn[i - 1], drawn[random.below(i)]);
+  shuffle(drawn, Random(seed, kOrderStream));
   return drawn;
 }
 

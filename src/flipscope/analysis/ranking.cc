@@ -66,10 +66,7 @@ Ranking random_ranking(const FaultSpace& space, std::uint64_t seed) {
   Ranking ranking;
   ranking.reserve(space.size());
   for (std::uint64_t k = 0; k < space.size(); ++k) ranking.push_back({space.site(k), 0});
-  Random random(seed, kShuffleStream);
-  for (std::size_t i = ranking.size(); i > 1; --i) {
-    std::swap(ranking[i - 1], ranking[random.below(i)]);
-  }
+  shuffle(ranking, Random(seed, kShuffleStream));
   return ranking;
 }
 

@@ -5,14 +5,13 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
-#include <cmath>
 #include <cstring>
 #include <set>
 
 #include "flipscope/campaign/plan.h"
 #include "flipscope/numeric/random.h"
+#include "flipscope/numeric/same_bits.h"
 #include "flipscope/ops/kernels.h"
 #include "flipscope/ops/packed_kernels.h"
 
@@ -49,12 +48,6 @@ double measure_reading() {
     best = std::max(best, static_cast<double>(numbers.size() * sizeof(sum)) / took);
   }
   return best;
-}
-
-/// Equal bits, or both NaN.
-bool same(float a, float b) {
-  return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) ||
-         (std::isnan(a) && std::isnan(b));
 }
 
 class Timing {
@@ -142,7 +135,7 @@ class Timing {
         for (int v = 0; v < plan_.values() && equal; ++v) {
           const std::size_t at =
               p * output_size() + static_cast<std::size_t>(v) * block.lanes + sample;
-          equal = same(a[at], b[at]);
+          equal = same_bits(a[at], b[at]);
         }
         differing += equal ? 0 : 1;
       }

@@ -98,9 +98,7 @@ std::unique_ptr<Selection> shuffle_faults(const FaultSpace& space, const FaultMo
   AllFaults all(space, model);
   auto numbers =
       sample_without_replacement(seed, kSubsetStream, all.size(), std::min(count, all.size()));
-  Random random(seed, kOrderStream);
-  for (std::size_t i = numbers.size(); i > 1; --i)
-    std::swap(numbers[i - 1], numbers[random.below(i)]);
+  shuffle(numbers, Random(seed, kOrderStream));
   return std::make_unique<DrawnFaults>(std::move(all), std::move(numbers));
 }
 
