@@ -159,8 +159,6 @@ std::vector<Fault> draw(const FaultSpace& space, std::uint64_t count, std::uint6
   return faults;
 }
 
-}  // namespace
-
 MachineSpeed measure_machine(int threads) {
   MachineSpeed speed{.threads = threads, .instructions = instruction_set()};
   speed.float_operations = measure_together(threads, measure_peak_flops);
@@ -168,6 +166,8 @@ MachineSpeed measure_machine(int threads) {
   speed.bandwidth = measure_together(threads, measure_reading);
   return speed;
 }
+
+}  // namespace
 
 Benchmark run_benchmark(const CampaignOptions& options, std::uint64_t faults,
                         double seconds_per_layer,
