@@ -1,4 +1,5 @@
 // Rows of a store as text.
+#include <memory>
 #include <optional>
 
 #include "flipscope/campaign/export.h"

@@ -10,7 +10,6 @@
 
 #include "flipscope/campaign/export.h"
 #include "flipscope/campaign/outcome_sums.h"
-#include "flipscope/campaign/run_plan.h"
 #include "flipscope/campaign/store.h"
 #include "flipscope/model/csv_line.h"
 #include "flipscope/model/output_file.h"

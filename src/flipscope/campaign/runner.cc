@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <mutex>
 #include <numeric>
 #include <utility>

@@ -1,6 +1,5 @@
 #include "flipscope/engine/reference.h"
 
-#include <cassert>
 #include <cmath>
 #include <limits>
 

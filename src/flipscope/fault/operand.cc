@@ -4,6 +4,7 @@
 // A convolution's taps are a product over its axes, so both directions are mixed-radix arithmetic
 // on the number of taps that each output position of each axis has.
 #include <cassert>
+#include <type_traits>
 
 #include "flipscope/fault/fault_space.h"
 
