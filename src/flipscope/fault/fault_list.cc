@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
 
 #include "flipscope/model/csv_line.h"
 #include "flipscope/model/file_bytes.h"
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
@@ -22,11 +22,7 @@ std::string_view trim(std::string_view text) {
 }
 
 std::optional<std::int64_t> parse_integer(std::string_view text) {
-  text = trim(text);
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return {};
-  return number;
+  return parse_whole<std::int64_t>(trim(text));
 }
 
 struct Columns {

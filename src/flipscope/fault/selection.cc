@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <cassert>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
 #include "flipscope/fault/binary_search.h"
 #include "flipscope/fault/until.h"
 #include "flipscope/model/number_text.h"
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/binomial.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/random.h"
@@ -163,12 +163,9 @@ class Trials : public Selection {
 };
 
 std::uint64_t parse_count(std::string_view digits, const std::string& text) {
-  std::uint64_t count = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
-  if (error != std::errc{} || end != digits.data() + digits.size() || count < 1) {
-    fail("faults", "--select '{}': N is a number, 1 or more", text);
-  }
-  return count;
+  const auto count = parse_whole<std::uint64_t>(digits);
+  if (!count || *count < 1) fail("faults", "--select '{}': N is a number, 1 or more", text);
+  return *count;
 }
 
 }  // namespace
