@@ -1,6 +1,5 @@
 // flipscope rank: bits in the order in which they should matter, without injecting.
 #include "differentiation.h"
-#include "flipscope/campaign/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
 #include "rank_vulnerability.h"
@@ -35,13 +34,6 @@ std::uint64_t expected_steps(const RankOptions& options, const FaultSpace& space
       return static_cast<std::uint64_t>(objective.blocks());
   }
   return 0;
-}
-
-void write_ranking(const FaultSpace& space, const Ranking& ranking, const std::string& out) {
-  OutputFile file(out);
-  file.write(ranking_header());
-  for (std::size_t k = 0; k < ranking.size(); ++k) file.write(ranking_line(space, k, ranking[k]));
-  file.finish();
 }
 
 /// --metric vulnerability needs no derivatives.

@@ -1,7 +1,6 @@
 // rank --metric slice:HEURISTIC[:REDUCTION].
 #include <chrono>
 
-#include "flipscope/campaign/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
 #include "slice_setup.h"
@@ -24,12 +23,7 @@ int rank_by_slices(const Options& options) {
   const auto scores = score_slices(options, setup, faults, checkpoint, stop);
   if (!scores) return interrupted(options, checkpoint);
   const Ranking ranking = rank_bits(setup.space(), *scores);
-  OutputFile file(options.out);
-  file.write(ranking_header());
-  for (std::size_t k = 0; k < ranking.size(); ++k) {
-    file.write(ranking_line(setup.space(), k, ranking[k]));
-  }
-  file.finish();
+  write_ranking(setup.space(), ranking, options.out);
   forget(checkpoint);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   if (options.json) {

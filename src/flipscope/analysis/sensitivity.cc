@@ -160,9 +160,7 @@ HessianVariant parse_variant(const std::string& text) {
 Parameters parameters_of(const Graph& graph, const FaultSpace& space) {
   std::vector<int> tensors;
   for (const FaultTarget& target : space.targets()) {
-    const bool stored = target.part == Part::weights || target.part == Part::biases ||
-                        target.part == Part::normalization;
-    if (!stored) {
+    if (!is_stored(target.part)) {
       fail("rank", "derivatives rank stored words: --in weights, biases or normalization, not {}",
            to_string(target.part));
     }

@@ -9,6 +9,7 @@
 #include "flipscope/fault/binary_search.h"
 #include "flipscope/fault/fault_list.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/score/score.h"
 
 namespace flipscope {
 
@@ -34,7 +35,7 @@ Oracle read_oracle(const std::string& path, Sensitive sensitive) {
          path, store.done_rows(), record.rows, select);
   }
   Oracle oracle{FaultSpace(record.targets), {}, {}, {}, {}, {}};
-  const bool higher_is_better = record.fields.at("score") == "accuracy";
+  const bool higher = higher_is_better(record.fields.at("score"));
   double most = 0;
   bool is_stored = record.fields.at("faults") == "bit-flip";
   store.for_each_row([&](const FaultRow& row) {
@@ -43,7 +44,7 @@ Oracle read_oracle(const std::string& path, Sensitive sensitive) {
     const double delta = row.score - *golden;
     oracle.magnitude.push_back(std::fabs(delta));
     if (std::isfinite(delta)) most = std::max(most, std::fabs(delta));
-    const bool worse = std::isnan(delta) || (higher_is_better ? delta < 0 : delta > 0);
+    const bool worse = std::isnan(delta) || (higher ? delta < 0 : delta > 0);
     const bool counts = sensitive == Sensitive::worse ? worse : delta != 0;
     oracle.sensitive.push_back(counts ? 1 : 0);
     is_stored = is_stored && row.golden && row.faulty;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -31,16 +30,11 @@ Samples load(const CampaignOptions& options, const Graph& graph) {
   return load_samples(options.samples, graph.values[graph.inputs[0]].shape, graph.layout);
 }
 
-bool is_stored(Part part) {
-  return part == Part::weights || part == Part::biases || part == Part::normalization;
-}
-
-/// Multiply-adds of one sample through all weighted layers.
-double multiply_adds(const Graph& graph) {
+/// Multiply-adds of one sample through all layers, at least 1.
+double all_multiply_adds(const Graph& graph) {
   double total = 0;
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    const Node& node = graph.nodes[n];
-    if (is_weighted(node)) total += static_cast<double>(operand_count(graph, static_cast<int>(n)));
+    total += multiply_adds(graph, static_cast<int>(n));
   }
   return std::max(total, 1.0);
 }
@@ -276,7 +270,7 @@ std::uint64_t Plan::chunk_rows() const {
   const double samples = static_cast<double>(samples_.count);
   // The more faults, the more of them give a sample the same codes.
   const double most = bottleneck_ ? 16384.0 : 4096.0;
-  double rows = std::clamp(kMultiplyAdds / (multiply_adds(graph_) * samples), 64.0, most);
+  double rows = std::clamp(kMultiplyAdds / (all_multiply_adds(graph_) * samples), 64.0, most);
   rows = std::min(rows, kLeaves * kBlockSamples / samples);
   // Enough chunks to be dealt to shards, and that an interrupt loses little.
   const double parts = bottleneck_ ? 8.0 : 64.0;

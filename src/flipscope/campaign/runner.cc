@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <mutex>
 #include <numeric>
 #include <utility>

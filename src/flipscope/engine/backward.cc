@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <memory>
 #include <utility>
 
 #include "flipscope/engine/line_check.h"
@@ -220,6 +219,15 @@ void Objective::pull_back(const BlockValues<T>& values, const Constants<T>& cons
   }
 }
 
+template <typename T>
+BlockValues<T> Objective::loss_seed(std::int64_t b, const BlockValues<T>& values) const {
+  BlockValues<T> cotangents(values.size());
+  cotangents[output_].resize(values[output_].size());
+  loss_->derive<T>(b * kLanes, samples_in(b), values[output_].data(), kLanes,
+                   cotangents[output_].data());
+  return cotangents;
+}
+
 /// Runs `block(b, sums)` on all blocks of samples.
 template <typename T, typename Block>
 Objective::Sums<T> Objective::over_blocks(const Block& block) const {
@@ -257,10 +265,7 @@ double Objective::loss() const {
 std::vector<double> Objective::gradient() const {
   const auto sums = over_blocks<double>([&](std::int64_t b, Sums<double>& to) {
     const BlockValues<double> values = run(b);
-    BlockValues<double> cotangents(values.size());
-    cotangents[output_].resize(values[output_].size());
-    loss_->derive<double>(b * kLanes, samples_in(b), values[output_].data(), kLanes,
-                          cotangents[output_].data());
+    BlockValues<double> cotangents = loss_seed<double>(b, values);
     pull_back<double>(values, constants_, cotangents, &to);
   });
   return to_parameters(sums.constants);
@@ -268,10 +273,7 @@ std::vector<double> Objective::gradient() const {
 
 BlockValues<double> Objective::loss_cotangents(std::int64_t b,
                                                const BlockValues<double>& values) const {
-  BlockValues<double> cotangents(values.size());
-  cotangents[output_].resize(values[output_].size());
-  loss_->derive<double>(b * kLanes, samples_in(b), values[output_].data(), kLanes,
-                        cotangents[output_].data());
+  BlockValues<double> cotangents = loss_seed<double>(b, values);
   pull_back<double>(values, constants_, cotangents, nullptr);
   return cotangents;
 }
@@ -315,10 +317,7 @@ std::vector<double> Objective::hessian_product(std::span<const double> direction
       AlignedVector<double>().swap(values[v]);
       AlignedVector<double>().swap(value_tangents[v]);
     }
-    BlockValues<Dual> cotangents(dual.size());
-    cotangents[output_].resize(dual[output_].size());
-    loss_->derive<Dual>(b * kLanes, samples_in(b), dual[output_].data(), kLanes,
-                        cotangents[output_].data());
+    BlockValues<Dual> cotangents = loss_seed<Dual>(b, dual);
     pull_back<Dual>(dual, constants, cotangents, &to);
   });
   Constants<double> derived;

@@ -10,6 +10,7 @@
 #include "flipscope/engine/strike.h"
 #include "flipscope/engine/test_random_network.h"
 #include "flipscope/fault/test_elements.h"
+#include "flipscope/numeric/same_bits.h"
 
 namespace flipscope {
 namespace {
@@ -58,11 +59,11 @@ void compare(const Graph& graph, testing::RandomNetwork& random, std::uint64_t s
             run_reference(graph, {inputs.data() + s * size, size}, &*space, &fault);
         const std::vector<float>& y = expected[graph.outputs[0]];
         for (std::size_t e = 0; e < y.size(); ++e) {
-          ASSERT_TRUE(testing::same(y[e], out[e * golden.lanes + s]))
+          ASSERT_TRUE(same_bits(y[e], out[e * golden.lanes + s]))
               << "seed " << seed << " part " << to_string(part) << " fault " << k << " sample " << s
               << ": " << y[e] << " against " << out[e * golden.lanes + s];
           const float before = golden.values[graph.outputs[0]][e * golden.lanes + s];
-          compared.differing += testing::same(y[e], before) ? 0 : 1;
+          compared.differing += same_bits(y[e], before) ? 0 : 1;
         }
         ++compared.pairs;
       }

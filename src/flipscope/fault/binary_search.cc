@@ -16,9 +16,7 @@ class Searches : public Selection {
   Searches(const Graph& graph, const FaultSpace& space, SearchKind kind)
       : graph_(graph), space_(space), kind_(kind) {
     for (const FaultTarget& target : space.targets()) {
-      const bool is_stored = target.part == Part::weights || target.part == Part::biases ||
-                             target.part == Part::normalization;
-      if (!is_stored && kind == SearchKind::separate) {
+      if (!is_stored(target.part) && kind == SearchKind::separate) {
         fail("faults",
              "--select binary-search: {} have no stored words, whose flips up and down "
              "could be searched apart; say --binfi joint",

@@ -218,8 +218,8 @@ int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source)
   stored.words.reserve(reals.size());
   for (std::size_t i = 0; i < reals.size(); ++i) {
     const std::size_t channel = encoding.channel(static_cast<std::int64_t>(i), stored.shape);
-    const double scale = as_codes ? 1.0 : encoding.scale[encoding.scale.size() == 1 ? 0 : channel];
-    const double zero = encoding.zero_point[encoding.zero_point.size() == 1 ? 0 : channel];
+    const double scale = as_codes ? 1.0 : encoding.scale_of(channel);
+    const double zero = encoding.zero_point_of(channel);
     const double code = reals[i] / scale;
     // −0 + 0 is another word than −0.
     stored.words.push_back(encode(nearest, encoding.is_float() ? code : code + zero));

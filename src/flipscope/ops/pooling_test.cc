@@ -2,6 +2,8 @@
 
 #include <rapidcheck.h>
 
+#include <limits>
+
 #include "flipscope/numeric/error.h"
 #include "flipscope/ops/test_op_laws.h"
 
