@@ -126,7 +126,7 @@ class Selections(Case):
     def test_search_says_what_it_implies(self):
         run = self.inject("run.db", "--select", "binary-search", "--critical", "delta>0")
         self.assertLess(run["done"], run["fault_space"])
-        self.assertRegex(run["notes"][0], r"1476 words searched now, \d+ of their bits are critical")
+        self.assertRegex(run["notes"][0], r"1476 words searched, \d+ of their bits are critical")
         joint = self.inject("joint.db", "--select", "binary-search", "--critical", "delta>0", "--binfi", "joint")
         self.assertLess(joint["done"], run["done"])
         for k in (1, 2):

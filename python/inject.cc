@@ -100,6 +100,7 @@ std::string inject(const std::vector<std::string>& words, const nb::object& prog
     channel.total = total;
     channel.seconds = seconds;
   };
+  options.campaign.scoring = report;
   std::thread campaign([&] {
     try {
       summary = run_campaign(options.campaign, options.store, report, stop);
@@ -113,7 +114,7 @@ std::string inject(const std::vector<std::string>& words, const nb::object& prog
   std::optional<nb::python_error> raised = attend(channel, progress, stop);
   campaign.join();
   if (failure) std::rethrow_exception(failure);
-  if (raised && summary.interrupted) throw std::move(*raised);
+  if (raised) throw std::move(*raised);
 
   std::optional<bool> broken;
   if (options.campaign.bar) broken = is_broken(*options.campaign.bar, summary);

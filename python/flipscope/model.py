@@ -34,7 +34,8 @@ class Model:
 
     def __init__(self, path: str | os.PathLike | Model, *, live: Any = None) -> None:
         self.path: str = path.path if isinstance(path, Model) else os.fspath(path)
-        self._live = live
+        self._live = live  # A Keras model, which may be trained on; what the file holds is:
+        self._weights = None if live is None else live.get_weights()
 
     def __fspath__(self) -> str:
         return self.path
@@ -101,7 +102,9 @@ class Model:
         if not os.path.isfile(self.path):
             raise _core.Error(f"[model] {self.path} is several files; copy them one by one")
         shutil.copyfile(self.path, path)
-        return Model(path, live=self._live)
+        saved = Model(path, live=self._live)
+        saved._weights = self._weights
+        return saved
 
     def info(self, **options: Any) -> dict:
         from flipscope.verbs import info

@@ -136,7 +136,7 @@ def _keras_with(model: Model, values: dict, path: str) -> Model:
         if quantizer in settings:
             settings[quantizer] = None
     faulty = keras.models.model_from_json(json.dumps(config), custom_objects=_quantized_objects())
-    faulty.set_weights(live.get_weights())
+    faulty.set_weights(model._weights or live.get_weights())
     for tensor, numbers in values.items():
         *layers, weight = tensor.split("/")
         layer = faulty

@@ -105,7 +105,7 @@ class SearchChooser : public Chooser {
   std::vector<std::string> notes() const override {
     if (words_ == 0) return {};
     return {
-        fmt::format("binary search: {} words searched now, {} of their bits are critical "
+        fmt::format("binary search: {} words searched, {} of their bits are critical "
                     "according to it; rates are of the flips that it made, and no sample",
                     words_, critical_)};
   }

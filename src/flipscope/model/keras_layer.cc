@@ -174,8 +174,9 @@ Symbol LayerCall::weight(const std::string& name, const Shape& shape,
            entry.is_text() ? entry.text("quantizer") : entry.text("class_name", "an object"));
   }
   const QuantizedTensor quantized = quantize_weights(*quantizer, tensor, kernel);
-  return builder.fake_quantize(stored, builder.initializer(stored, quantized.values),
-                               quantized.encoding, true);
+  Symbol symbol = builder.initializer(stored, tensor);  // the file's numbers stay its origin
+  symbol.constant = quantized.values.data;
+  return builder.fake_quantize(stored, symbol, quantized.encoding, true);
 }
 
 AxisPadding axis_padding(const LayerCall& call, std::int64_t input, std::int64_t kernel,

@@ -156,6 +156,7 @@ TEST(KerasLayer, QuantizedLayersStoreCodes) {
     EXPECT_EQ(run(graph, {1}), (Floats{0.5, -2}));
     EXPECT_EQ(graph.stored[0].encoding, fixed_point(4, 2));
     EXPECT_EQ(graph.stored[0].words, (std::vector<Word>{1, 8}));
+    EXPECT_EQ(graph.stored[0].latent, (Floats{0.3F, -9}));
     EXPECT_EQ(graph.stored[1].encoding, fixed_point(3, 1));
   }
 }

@@ -242,7 +242,11 @@ double peak_here() {
 #endif
 
 const char* name_here() {
+#if HWY_NATIVE_FMA
   return hwy::TargetName(HWY_TARGET);
+#else
+  return "portable";
+#endif
 }
 
 }  // namespace flipscope::HWY_NAMESPACE

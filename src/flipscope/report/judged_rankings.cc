@@ -95,7 +95,7 @@ class Gathered {
 
 std::vector<JudgedRanking> judge_rankings(const std::string& store,
                                           const std::vector<std::string>& files) {
-  const Oracle oracle = read_complete_oracle(store, Sensitive::worse);
+  const Oracle oracle = read_oracle(store, Sensitive::worse);
   Gathered gathered;
   for (const std::string& file : files) {
     const std::vector<std::string> columns = table_columns(file);
