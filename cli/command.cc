@@ -3,9 +3,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 
 #include "config_file.h"
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope::cli {
@@ -20,13 +20,11 @@ struct HelpLine {
 
 template <typename T>
 T number(const std::string& name, const std::string& text, const char* wanted) {
-  T value{};
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc{} || stop != end || text.empty() || !(value >= T{0})) {
+  const std::optional<T> value = parse_whole<T>(text);
+  if (!value || !(*value >= T{0})) {
     fail("usage", "--{} needs {}, not \"{}\"", name, wanted, text);
   }
-  return value;
+  return *value;
 }
 
 /// Levenshtein distance, for "did you mean".

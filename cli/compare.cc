@@ -1,10 +1,11 @@
 // flipscope compare: campaigns of several networks side by side.
 #include "flipscope/analysis/protection.h"
-#include "flipscope/campaign/output_file.h"
-#include "flipscope/fault/fault_list.h"
+#include "flipscope/model/csv_line.h"
 #include "flipscope/model/number_text.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/report/design_space.h"
+#include "flipscope/score/score.h"
 #include "json.h"
 #include "store_file.h"
 #include "terminal.h"
@@ -15,7 +16,7 @@ namespace flipscope::cli {
 namespace {
 
 const char* direction(const std::string& score) {
-  return score == "accuracy" ? "higher is better" : "lower is better";
+  return higher_is_better(score) ? "higher is better" : "lower is better";
 }
 
 void write_csv(const std::vector<Design>& designs, const CostTable& costs,

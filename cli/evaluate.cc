@@ -10,8 +10,8 @@
 
 #include "flipscope/analysis/rivals.h"
 #include "flipscope/campaign/oracle.h"
-#include "flipscope/campaign/output_file.h"
-#include "flipscope/fault/fault_list.h"
+#include "flipscope/model/csv_line.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
 #include "stop_signal.h"

@@ -1,6 +1,6 @@
 // flipscope merge: shards of one campaign into one store.
 #include "flipscope/campaign/export.h"
-#include "flipscope/campaign/output_file.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "store_file.h"
 #include "summary.h"

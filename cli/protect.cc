@@ -6,14 +6,15 @@
 #include "flipscope/analysis/protection.h"
 #include "flipscope/analysis/protection_text.h"
 #include "flipscope/campaign/oracle.h"
-#include "flipscope/campaign/output_file.h"
 #include "flipscope/campaign/recorded_options.h"
 #include "flipscope/campaign/run_plan.h"
 #include "flipscope/campaign/store.h"
 #include "flipscope/campaign/trials.h"
 #include "flipscope/fault/fault_model.h"
 #include "flipscope/model/model.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/score/score.h"
 #include "json.h"
 #include "stop_signal.h"
 #include "store_file.h"
@@ -146,7 +147,7 @@ bool run_trials(const Options& options, const Choice& choice, std::vector<Point>
           : static_cast<double>(model.count) / static_cast<double>(choice.space.size());
   double all = 0;
   for (const double harm : choice.harm) all += harm;
-  const double sign = choice.campaign.score == "accuracy" ? -1 : 1;
+  const double sign = higher_is_better(choice.campaign.score) ? -1 : 1;
   double unprotected = 0;
   for (Point& point : points) {
     if (point.bits > 0 && point.budget.empty()) continue;

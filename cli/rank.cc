@@ -3,8 +3,8 @@
 #include <optional>
 
 #include "differentiation.h"
-#include "flipscope/campaign/output_file.h"
 #include "flipscope/model/model.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "rank_trace.h"
 #include "rank_vulnerability.h"

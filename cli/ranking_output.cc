@@ -1,19 +1,11 @@
 #include "ranking_output.h"
 
-#include "flipscope/campaign/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "terminal.h"
 
 namespace flipscope::cli {
 
 namespace {
-
-void write_ranking(const FaultSpace& space, const Ranking& ranking, const std::string& out) {
-  OutputFile file(out);
-  file.write(ranking_header());
-  for (std::size_t k = 0; k < ranking.size(); ++k) file.write(ranking_line(space, k, ranking[k]));
-  file.finish();
-}
 
 Json::Array rows_of(const FaultSpace& space, const Ranking& ranking) {
   Json::Array rows;

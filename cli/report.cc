@@ -1,7 +1,7 @@
 // flipscope report: what stores say, as one page to pass on.
 #include "flipscope/report/report.h"
 
-#include "flipscope/campaign/output_file.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
 #include "store_file.h"

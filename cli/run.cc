@@ -5,6 +5,7 @@
 
 #include "compare_outputs.h"
 #include "flipscope/campaign/exec_score.h"
+#include "flipscope/campaign/plan.h"
 #include "flipscope/engine/golden.h"
 #include "flipscope/model/model.h"
 #include "flipscope/model/npy.h"
@@ -30,19 +31,6 @@ std::optional<ScoreSpec> chosen_score(const Options& options, const Samples& sam
   return {};
 }
 
-ScorerOptions scorer_options(const CampaignOptions& campaign, const ScoreSpec& spec) {
-  ScorerOptions options;
-  options.only_correct = campaign.count_only_correct;
-  if (spec.kind != ScoreSpec::Kind::emd) return options;
-  if (campaign.emd_cost.empty()) {
-    fail("score", "--score emd needs --emd-cost FILE.csv, the distance between any two cells");
-  }
-  options.emd = EmdSettings{
-      .cost = read_ground_distance(campaign.emd_cost),
-      .cells = campaign.emd_cells.empty() ? std::vector<int>{} : read_cell_map(campaign.emd_cells)};
-  return options;
-}
-
 /// The score of fault-free outputs [sample][value], reduced in leaves as a campaign does.
 double golden_score(const Options& options, const ScoreSpec& spec, const Samples& samples,
                     const std::vector<float>& outputs) {
@@ -50,7 +38,7 @@ double golden_score(const Options& options, const ScoreSpec& spec, const Samples
   if (spec.kind == ScoreSpec::Kind::exec) {
     return ExecScore(spec.program, samples, size)(outputs.data(), 0);
   }
-  Scorer scorer(spec, samples, size, scorer_options(options.campaign, spec));
+  Scorer scorer(spec, samples, size, make_scorer_options(options.campaign, spec));
   std::vector<std::vector<float>> blocks;
   for (std::int64_t first = 0; first < samples.count; first += kBlockSamples) {
     const auto count =

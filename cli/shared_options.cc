@@ -2,6 +2,7 @@
 #include "command.h"
 #include "flipscope/campaign/oracle.h"
 #include "flipscope/model/number_text.h"
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope::cli {
@@ -10,16 +11,13 @@ namespace {
 
 std::vector<double> numbers(const char* name, const std::string& text) {
   std::vector<double> values;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string word = text.substr(begin, end - begin);
+  for (const std::string& word : split_text(text)) {
     const std::optional<double> value = parse_number(word);
     if (!value) {
       fail("usage", "--{} needs numbers between commas, one or one per channel, not \"{}\"", name,
            text);
     }
     values.push_back(*value);
-    begin = end + 1;
   }
   return values;
 }
@@ -42,11 +40,7 @@ Part parse_part(const std::string& text) {
 
 std::vector<Part> parse_parts(const std::string& text) {
   std::vector<Part> parts;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    parts.push_back(parse_part(text.substr(begin, end - begin)));
-    begin = end + 1;
-  }
+  for (const std::string& word : split_text(text)) parts.push_back(parse_part(word));
   return parts;
 }
 
@@ -154,6 +148,11 @@ void describe_score(Command& command, Options& options) {
                  "emd: the distance from each cell to each, a square table.");
   command.option("emd-cells", "FILE.csv", campaign.emd_cells,
                  "emd: which output element is which cell (default: element i is cell i).");
+  command.option(
+      "emd-empty", "diameter|fkeras", campaign.emd_empty,
+      "emd of an output whose cells are all 0: the largest distance, and samples without "
+      "anything to move are left out (default); or -0.5, and those samples -1, as "
+      "FKeras's code has it.");
   command.flag("count-only-correct", campaign.count_only_correct,
                "Score only samples that the golden run gets right.");
 }

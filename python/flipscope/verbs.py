@@ -132,7 +132,7 @@ def run(model: Path, inputs: Any, **options: Any) -> Run:
     """The golden run: outputs, accuracy or score, comparison with another framework's outputs.
 
     Options: requantize, prune; labels, targets, scale, mean, std, layout, first, skip; score, emd_cost, emd_cells,
-    count_only_correct; expect, tolerance; verify; threads, seed. For outputs alone, call the Model."""
+    emd_empty, count_only_correct; expect, tolerance; verify; threads, seed. For outputs alone, call the Model."""
     import numpy
 
     wanted = options.pop("outputs", None)
@@ -172,7 +172,8 @@ def inject(model: Path, inputs: Any, store: Path, *, labels: Any = None, targets
     and raises KeyboardInterrupt; what is done stands in the store.
 
     Options: requantize, prune; scale, mean, std, layout, first, skip; faults, select, error, confidence, outlier_rule,
-    binfi, protect; in_, layers, bits; emd_cost, emd_cells, count_only_correct, critical, fail_if; shard, arithmetic, verify, memory, threads, seed.
+    binfi, protect; in_, layers, bits; emd_cost, emd_cells, emd_empty, count_only_correct, critical, fail_if; shard,
+    arithmetic, verify, memory, threads, seed.
     """
     function = score if callable(score) else None
     command = ["inject", text_of(model), *words({

@@ -1,6 +1,7 @@
 #include "flipscope/analysis/detection.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "flipscope/engine/golden.h"
 

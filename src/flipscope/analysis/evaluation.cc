@@ -31,7 +31,7 @@ Reach reach_of(const Oracle& oracle, const Trace& trace, const std::vector<doubl
                double percent) {
   const auto size = static_cast<double>(descending.size());
   const auto wanted = std::clamp<std::size_t>(
-      static_cast<std::size_t>(std::ceil(percent / 100 * size)), 1, descending.size());
+      static_cast<std::size_t>(std::ceil(percent * size / 100)), 1, descending.size());
   const double least = descending[wanted - 1];
   const auto is_top = [&](double m) { return m >= least && m > 0; };
   Reach reach{percent, 0, {}};

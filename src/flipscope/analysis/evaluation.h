@@ -17,9 +17,9 @@ struct Oracle {
   std::vector<std::uint64_t> numbers;  ///< ascending
   std::vector<double> magnitude;       ///< |change of score|
   std::vector<char> sensitive;         ///< 1 where the bit counts as sensitive
-  /// Where faults are flips of stored words, else empty: |Δw|, and 1 where the bit was 1 before.
+  /// Where faults are flips of stored words, else empty: |Δw|, and 1 where w falls.
   std::vector<double> distance;
-  std::vector<char> is_one;
+  std::vector<char> lowers;
 
   std::uint64_t size() const { return numbers.size(); }
   bool is_complete() const { return size() == space.size(); }

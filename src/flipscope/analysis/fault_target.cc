@@ -1,7 +1,5 @@
 #include "flipscope/analysis/fault_target.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -9,6 +7,7 @@
 #include <numeric>
 
 #include "flipscope/fault/fault_space.h"
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/ops/convolution_geometry.h"
 
@@ -40,12 +39,6 @@ bool is_plain(const Node& node) {
   const int data = data_operand(node);
   const Shape& constant = node.inputs[1 - data].shape;
   return constant.size() <= 2 && (data == 0 || node.inputs[1].shape.size() <= 2);
-}
-
-bool matches(const std::string& name, const std::vector<std::string>& globs) {
-  return globs.empty() || std::ranges::any_of(globs, [&](const std::string& glob) {
-           return fnmatch(glob.c_str(), name.c_str(), 0) == 0;
-         });
 }
 
 /// Bits that the elements of a constant are stored in.
@@ -171,7 +164,7 @@ std::vector<AnalysedLayer> analysed_layers(const Graph& graph, FaultKind kind,
     const Node& node = graph.nodes[n];
     if (!is_weighted(node) || node.inputs[data_operand(node)].kind != Input::Kind::value) continue;
     names += (names.empty() ? "" : ", ") + node.layer;
-    if (!matches(node.layer, globs)) continue;
+    if (!matches_any(node.layer, globs)) continue;
     if (!is_plain(node)) {
       if (left_out) left_out->push_back(node.layer);
       continue;
@@ -316,10 +309,11 @@ void TargetMaps::add_changes(const Block& golden, int lane, std::int64_t input, 
     map.total += std::ssize(masks_);
     return;
   }
+  const bool is_float = value.encoding.is_float();
   const std::size_t channel = value.encoding.channel(input, value.shape);
-  const double zero = value.encoding.is_float() ? 0.0 : value.encoding.zero_point_of(channel);
+  const double zero = is_float ? 0.0 : value.encoding.zero_point_of(channel);
   const NumberFormat& format = value.encoding.format;
-  const Word word = encode(format, x + zero);
+  const Word word = encode(format, is_float ? x : x + zero);  // −0 + 0 is another word than −0
   for (const Word mask : masks_) map.add((decode(format, word ^ mask) - zero - x) * factor);
 }
 

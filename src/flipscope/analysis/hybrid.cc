@@ -53,8 +53,7 @@ std::vector<std::uint64_t> draw_audit(std::uint64_t population, std::uint64_t co
                                       std::uint64_t seed) {
   std::vector<std::uint64_t> drawn =
       sample_without_replacement(seed, kDrawStream, population, std::min(count, population));
-  Random random(seed, kOrderStream);
-  for (std::size_t i = drawn.size(); i > 1; --i) std::swap(drawn[i - 1], drawn[random.below(i)]);
+  shuffle(drawn, Random(seed, kOrderStream));
   return drawn;
 }
 
@@ -63,8 +62,7 @@ std::vector<double> exact_work(const Graph& graph, const Slicing& slicing) {
   for (const Slice& slice : slicing.slices) {
     double sum = 1;
     for (std::size_t n = slice.first; n < graph.nodes.size(); ++n) {
-      if (!is_weighted(graph.nodes[n])) continue;
-      sum += static_cast<double>(operand_count(graph, static_cast<int>(n)));
+      sum += multiply_adds(graph, static_cast<int>(n));
     }
     work.push_back(sum);
   }

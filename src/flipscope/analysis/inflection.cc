@@ -12,10 +12,9 @@ std::vector<double> heights_above_inflection(const Graph& graph, const FaultSpac
   for (std::uint64_t first = 0; first < space.size();) {
     const FaultSite site = space.site(first);
     const FaultTarget& target = space.targets()[site.target];
-    const Word word = graph.stored[target.id].words[site.index];
     const std::vector<int>& bits = target.bits_of(site.index);
     const auto lists = search_lists(bits.size(), SearchKind::separate, [&](int position) {
-      return (word & target.encoding.mask(site.index, bits[position])) != 0;
+      return flip_lowers(graph.stored[target.id], site.index, bits[position]);
     });
     for (const std::vector<int>& list : lists) {
       const SearchState found = binary_search(std::ssize(list), [&](std::int64_t i) {

@@ -12,7 +12,7 @@
 namespace flipscope {
 
 /// For each bit of the space how many positions it lies above the lowest bit that matters in its
-/// word (0: that bit itself; negative: below). The bits that are 0 and those that are 1 are
+/// word (0: that bit itself; negative: below). The flips that raise it and those that lower it are
 /// searched apart, as changes of either sign are monotone on their own; where none matters, the
 /// boundary lies above the word. `matters` says of each fault of the space whether it does.
 std::vector<double> heights_above_inflection(const Graph& graph, const FaultSpace& space,

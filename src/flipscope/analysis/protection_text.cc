@@ -8,7 +8,7 @@
 #include <map>
 #include <set>
 
-#include "flipscope/fault/fault_list.h"
+#include "flipscope/model/csv_line.h"
 
 namespace flipscope {
 namespace {

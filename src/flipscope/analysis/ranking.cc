@@ -8,7 +8,8 @@
 #include <numeric>
 #include <utility>
 
-#include "flipscope/fault/fault_list.h"
+#include "flipscope/model/csv_line.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/random.h"
 
 namespace flipscope {
@@ -66,21 +67,20 @@ Ranking random_ranking(const FaultSpace& space, std::uint64_t seed) {
   Ranking ranking;
   ranking.reserve(space.size());
   for (std::uint64_t k = 0; k < space.size(); ++k) ranking.push_back({space.site(k), 0});
-  Random random(seed, kShuffleStream);
-  for (std::size_t i = ranking.size(); i > 1; --i) {
-    std::swap(ranking[i - 1], ranking[random.below(i)]);
-  }
+  shuffle(ranking, Random(seed, kShuffleStream));
   return ranking;
 }
 
-std::string ranking_header() {
-  return "rank,layer,tensor,index,bit,score\n";
-}
-
-std::string ranking_line(const FaultSpace& space, std::size_t rank, const RankedBit& bit) {
-  const FaultTarget& target = space.targets()[bit.site.target];
-  return fmt::format("{},{},{},{},{},{}\n", rank, csv_field(target.layer), csv_field(target.tensor),
-                     bit.site.index, bit.site.bit, bit.score);
+void write_ranking(const FaultSpace& space, const Ranking& ranking, const std::string& out) {
+  OutputFile file(out);
+  file.write("rank,layer,tensor,index,bit,score\n");
+  for (std::size_t k = 0; k < ranking.size(); ++k) {
+    const auto& [site, score] = ranking[k];
+    const FaultTarget& target = space.targets()[site.target];
+    file.write(fmt::format("{},{},{},{},{},{}\n", k, csv_field(target.layer),
+                           csv_field(target.tensor), site.index, site.bit, score));
+  }
+  file.finish();
 }
 
 }  // namespace flipscope

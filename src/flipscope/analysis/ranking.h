@@ -30,7 +30,7 @@ Ranking rank_bits(const FaultSpace& space, const std::vector<double>& score,
 Ranking random_ranking(const FaultSpace& space, std::uint64_t seed);
 
 /// rank,layer,tensor,index,bit,score as CSV, ranks from 0: a fault list to --select ranking:FILE.
-std::string ranking_header();
-std::string ranking_line(const FaultSpace& space, std::size_t rank, const RankedBit& bit);
+/// An empty path is standard output.
+void write_ranking(const FaultSpace& space, const Ranking& ranking, const std::string& out);
 
 }  // namespace flipscope

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 
 #include "flipscope/fault/fault_list.h"
@@ -73,10 +72,7 @@ TEST(Ranking, FileIsReadBackAsAFaultList) {
   const FaultSpace space(graph, {});
   const Ranking ranking = random_ranking(space, 3);
   const std::string file = ::testing::TempDir() + "ranking.csv";
-  std::ofstream out(file);
-  out << ranking_header();
-  for (std::size_t k = 0; k < ranking.size(); ++k) out << ranking_line(space, k, ranking[k]);
-  out.close();
+  write_ranking(space, ranking, file);
   const auto entries = read_fault_list(file, space, {Part::weights});
   ASSERT_EQ(entries.size(), ranking.size());
   for (std::size_t k = 0; k < ranking.size(); ++k) {

@@ -60,7 +60,7 @@ Trace replay_binary_search(const Oracle& oracle, SearchKind kind, bool implied) 
     for (std::int64_t word = 0; word < target.elements; ++word) {
       const std::size_t bits = target.bits_of(word).size();
       for (const auto& list : search_lists(
-               bits, kind, [&](int position) { return oracle.is_one[first + position] != 0; })) {
+               bits, kind, [&](int position) { return oracle.lowers[first + position] != 0; })) {
         search(list);
       }
       first += bits;

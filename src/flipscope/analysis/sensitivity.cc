@@ -45,7 +45,7 @@ std::vector<double> gradient_scores(const Objective& objective, Metric metric,
                                     const ProductsDone& done) {
   std::vector<double> score = objective.gradient();
   done(1);
-  const std::vector<double> w = parameter_values(objective.graph(), objective.parameters());
+  const std::vector<double> w = latent_values(objective.graph(), objective.parameters());
   for (std::size_t i = 0; i < score.size(); ++i) {
     const double change = score[i] * w[i];
     score[i] = metric == Metric::gradient ? std::fabs(score[i]) : change * change;
@@ -55,7 +55,7 @@ std::vector<double> gradient_scores(const Objective& objective, Metric metric,
 
 std::vector<double> hessian_scores(const Objective& objective, const RankOptions& options,
                                    const ProductsDone& done) {
-  const std::vector<double> w = parameter_values(objective.graph(), objective.parameters());
+  const std::vector<double> w = latent_values(objective.graph(), objective.parameters());
   std::vector<double> score(w.size(), 0.0);
   for (const Eigenpair& pair : ranking_eigenpairs(objective, options, done)) {
     const double along = dot(pair.vector, w);
@@ -160,9 +160,7 @@ HessianVariant parse_variant(const std::string& text) {
 Parameters parameters_of(const Graph& graph, const FaultSpace& space) {
   std::vector<int> tensors;
   for (const FaultTarget& target : space.targets()) {
-    const bool stored = target.part == Part::weights || target.part == Part::biases ||
-                        target.part == Part::normalization;
-    if (!stored) {
+    if (!is_stored(target.part)) {
       fail("rank", "derivatives rank stored words: --in weights, biases or normalization, not {}",
            to_string(target.part));
     }

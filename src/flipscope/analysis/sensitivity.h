@@ -3,7 +3,8 @@
 // 2024).
 //
 // Below, g is the gradient of the loss with respect to the words' values w, H its Hessian with
-// eigenpairs (λᵢ, vᵢ), and Δ what a flip adds to its word's value.
+// eigenpairs (λᵢ, vᵢ), Δ what a flip adds to its word's value, and θ the numbers that a quantizer
+// made the words of (w where none did).
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@ enum class Metric {
   random,    ///< every order equally likely
   msb,       ///< most significant bits first, words as they are stored
   gradient,  ///< words by |g|
-  taylor,    ///< words by (g·w)²
-  hessian,   ///< words by |Σ λᵢ(vᵢ·w)vᵢ| over the largest eigenpairs; see HessianVariant
+  taylor,    ///< words by (g·θ)²
+  hessian,   ///< words by |Σ λᵢ(vᵢ·θ)vᵢ| over the largest eigenpairs; see HessianVariant
   /// Bits by how far they lie above their word's inflection point, the lowest bit whose flip should
   /// score more than 0 by `flip` (see inflection.h): what the paper's outlook proposes.
   inflection,
@@ -35,9 +36,9 @@ Metric parse_metric(const std::string& text);
 
 /// How `hessian` combines eigenpairs: exact, as the paper prints it, or as its code computes it.
 enum class HessianVariant {
-  exact,  ///< |Σ λᵢ(vᵢ·w)vᵢ| of the true eigenpairs
-  paper,  ///< Σ λᵢ(vᵢ·w)vᵢ, signed (Eq. 3): words that would lower the loss come last
-  code,   ///< Σ |λᵢ²(vᵢ·w)vᵢ|, with eigenpairs by power iteration and blockwise deflation
+  exact,  ///< |Σ λᵢ(vᵢ·θ)vᵢ| of the true eigenpairs
+  paper,  ///< Σ λᵢ(vᵢ·θ)vᵢ, signed (Eq. 3): words that would lower the loss come last
+  code,  ///< Σ |λᵢ²(vᵢ·θ)vᵢ|, with eigenpairs by power iteration and blockwise deflation
 };
 
 /// Throws Error that lists the variants where the text is none of them.

@@ -104,6 +104,37 @@ TEST(Sensitivity, EigenvaluesAndTracesAreThoseOfAnExplicitHessian) {
   }
 }
 
+TEST(Sensitivity, TaylorAndHessianGoByTheNumbersBeforeQuantizers) {
+  Fixture fixture(0);
+  const auto scores = [&](Metric metric) {
+    RankOptions options;
+    options.metric = metric;
+    std::map<FaultSite, double> of;
+    for (const RankedBit& bit : rank(*fixture.objective, fixture.space, options, ignore)) {
+      of[bit.site] = bit.score;
+    }
+    return of;
+  };
+  std::map<Metric, std::map<FaultSite, double>> decoded;
+  for (const Metric metric : {Metric::taylor, Metric::hessian, Metric::gradient}) {
+    decoded[metric] = scores(metric);
+  }
+  for (StoredTensor& tensor : fixture.graph.stored) {
+    for (std::size_t i = 0; i < tensor.words.size(); ++i) {
+      const auto at = static_cast<std::int64_t>(i);
+      tensor.latent.push_back(static_cast<float>(3 * real_value(tensor, at, tensor.words[i])));
+    }
+  }
+  for (const auto& [metric, factor] :
+       {std::pair(Metric::taylor, 9.0), std::pair(Metric::hessian, 3.0),
+        std::pair(Metric::gradient, 1.0)}) {
+    const auto latent = scores(metric);
+    for (const auto& [site, score] : decoded[metric]) {
+      EXPECT_NEAR(latent.at(site), factor * score, 1e-5 * factor * score);
+    }
+  }
+}
+
 /// In the last layer's weights the mean squared error is a parabola, and the score its curved part.
 TEST(Sensitivity, FlipOfALastLayerIsTheCurvedPartOfTheChangeOfLoss) {
   const Fixture fixture(0, {.parts = {Part::weights}, .layers = {"fc2"}, .bits = "0-29"});

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "flipscope/analysis/slice_change.h"
-#include "flipscope/engine/random_network.h"
+#include "flipscope/engine/test_random_network.h"
 #include "flipscope/fault/test_graph.h"
 
 namespace flipscope {

@@ -5,7 +5,7 @@
 
 #include "flipscope/analysis/fault_target.h"
 #include "flipscope/engine/program.h"
-#include "flipscope/engine/random_network.h"
+#include "flipscope/engine/test_random_network.h"
 #include "flipscope/model/samples.h"
 
 namespace flipscope::testing {

@@ -1,18 +1,17 @@
 #include "flipscope/campaign/benchmark.h"
 
 #include <tbb/global_control.h>
-#include <tbb/info.h>
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
-#include <cmath>
 #include <cstring>
 #include <set>
 
 #include "flipscope/campaign/plan.h"
+#include "flipscope/campaign/thread_count.h"
 #include "flipscope/numeric/random.h"
+#include "flipscope/numeric/same_bits.h"
 #include "flipscope/ops/kernels.h"
 #include "flipscope/ops/packed_kernels.h"
 
@@ -49,12 +48,6 @@ double measure_reading() {
     best = std::max(best, static_cast<double>(numbers.size() * sizeof(sum)) / took);
   }
   return best;
-}
-
-/// Equal bits, or both NaN.
-bool same(float a, float b) {
-  return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) ||
-         (std::isnan(a) && std::isnan(b));
 }
 
 class Timing {
@@ -142,7 +135,7 @@ class Timing {
         for (int v = 0; v < plan_.values() && equal; ++v) {
           const std::size_t at =
               p * output_size() + static_cast<std::size_t>(v) * block.lanes + sample;
-          equal = same(a[at], b[at]);
+          equal = same_bits(a[at], b[at]);
         }
         differing += equal ? 0 : 1;
       }
@@ -166,8 +159,6 @@ std::vector<Fault> draw(const FaultSpace& space, std::uint64_t count, std::uint6
   return faults;
 }
 
-}  // namespace
-
 MachineSpeed measure_machine(int threads) {
   MachineSpeed speed{.threads = threads, .instructions = instruction_set()};
   speed.float_operations = measure_together(threads, measure_peak_flops);
@@ -176,10 +167,12 @@ MachineSpeed measure_machine(int threads) {
   return speed;
 }
 
+}  // namespace
+
 Benchmark run_benchmark(const CampaignOptions& options, std::uint64_t faults,
                         double seconds_per_layer,
                         const std::function<void(const std::string& what)>& progress) {
-  const int threads = options.threads > 0 ? options.threads : tbb::info::default_concurrency();
+  const int threads = thread_count(options.threads);
   const tbb::global_control limit(tbb::global_control::max_allowed_parallelism,
                                   static_cast<std::size_t>(threads));
   const Plan plan(options);
@@ -203,9 +196,7 @@ Benchmark run_benchmark(const CampaignOptions& options, std::uint64_t faults,
   result.golden.seconds = (now() - start) / static_cast<double>(samples);
   result.golden.bytes = block_bytes(program) * blocks.size();
   for (std::size_t n = 0; n < plan.graph().nodes.size(); ++n) {
-    if (!is_weighted(plan.graph().nodes[n])) continue;
-    result.golden.multiply_adds +=
-        static_cast<double>(operand_count(plan.graph(), static_cast<int>(n)));
+    result.golden.multiply_adds += multiply_adds(plan.graph(), static_cast<int>(n));
   }
 
   const Timing timing(plan, program, blocks, seconds_per_layer);

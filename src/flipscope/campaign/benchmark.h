@@ -21,8 +21,6 @@ struct MachineSpeed {
   double bandwidth = 0;         ///< bytes read from memory, 1/s, all threads
 };
 
-MachineSpeed measure_machine(int threads);
-
 struct LayerTiming {
   std::string layer;
   std::string part;

@@ -7,7 +7,6 @@
 #include <iterator>
 #include <map>
 #include <set>
-#include <thread>
 #include <utility>
 
 #include "flipscope/campaign/judge.h"
@@ -16,6 +15,7 @@
 #include "flipscope/campaign/run_plan.h"
 #include "flipscope/campaign/runner.h"
 #include "flipscope/campaign/store.h"
+#include "flipscope/campaign/thread_count.h"
 #include "flipscope/campaign/verify.h"
 #include "flipscope/numeric/error.h"
 
@@ -57,6 +57,7 @@ CampaignRecord record_of(const Plan& plan, const CampaignOptions& options) {
       {"select", options.select},
       {"emd-cost", options.emd_cost},
       {"emd-cells", options.emd_cells},
+      {"emd-empty", options.emd_empty},
       {"protect", options.protect},
       {"requantize", options.variant.requantize},
       {"prune", fmt::format("{}", options.variant.prune)},
@@ -186,10 +187,8 @@ CampaignSummary run_plan(const Plan& plan, const CampaignOptions& options, const
   }
 
   if (run_now > 0) {
-    const auto cores = static_cast<int>(std::thread::hardware_concurrency());
-    const int threads = options.threads > 0 ? options.threads : cores;
-    store.add_session(
-        {FLIPSCOPE_VERSION, static_cast<std::uint64_t>(threads), run_now, seconds(), work});
+    const auto threads = static_cast<std::uint64_t>(thread_count(options.threads));
+    store.add_session({FLIPSCOPE_VERSION, threads, run_now, seconds(), work});
   }
   CampaignSummary summary = summarize(store);
   summary.wanted = wanted;

@@ -69,7 +69,8 @@ struct CampaignOptions {
   /// what is critical; with exec: on the fault's. Empty: a changed decision, where there is one
   /// (the score is one of decisions, or there are labels).
   std::string critical;
-  std::string emd_cost, emd_cells;  ///< files; empty: none
+  std::string emd_cost, emd_cells;     ///< files; empty: none
+  std::string emd_empty = "diameter";  ///< or "fkeras": see EmdSettings
   bool count_only_correct = false;
   std::string protect;  ///< fault list of bits that cannot be flipped; empty: none
   Arithmetic arithmetic = Arithmetic::exact;

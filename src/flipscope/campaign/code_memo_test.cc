@@ -5,7 +5,7 @@
 #include <string>
 
 #include "flipscope/campaign/runner.h"
-#include "flipscope/engine/random_network.h"
+#include "flipscope/engine/test_random_network.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {

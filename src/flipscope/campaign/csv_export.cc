@@ -1,11 +1,13 @@
 // Rows of a store as text.
+#include <memory>
 #include <optional>
 
 #include "flipscope/campaign/export.h"
-#include "flipscope/campaign/output_file.h"
 #include "flipscope/campaign/store.h"
 #include "flipscope/fault/fault_list.h"
 #include "flipscope/fault/selection.h"
+#include "flipscope/model/csv_line.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {

@@ -80,7 +80,9 @@ TEST_F(ElementsTest, StoresKnowWhatElementsStore) {
   for (std::size_t k = 0; k < oracle.size(); ++k) {
     const FaultSite site = oracle.site(k);
     const Word mask = conv.encoding.mask(site.index, site.bit);
-    EXPECT_EQ(oracle.is_one[k] != 0, (conv.words[site.index] & mask) != 0);
+    const bool is_sign = conv.encoding.elements[site.index].is_signed &&
+                         site.bit == conv.encoding.width(site.index) - 1;
+    EXPECT_EQ(oracle.lowers[k] != 0, ((conv.words[site.index] & mask) != 0) != is_sign);
   }
 }
 

@@ -3,7 +3,7 @@
 
 #include "flipscope/campaign/test_campaign.h"
 #include "flipscope/engine/program.h"
-#include "flipscope/engine/random_network.h"
+#include "flipscope/engine/test_random_network.h"
 
 namespace flipscope {
 namespace {

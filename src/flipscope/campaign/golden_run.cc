@@ -77,7 +77,7 @@ void GoldenRun::observe(std::size_t b, float* outputs) {
     copy_samples(golden, out, plan_->values(), outputs);
   }
   unchanged_[b].outcomes = classify_block(out, out, plan_->values(), golden.samples, golden.lanes,
-                                          plan_->has_decision());
+                                          plan_->outcome_rules());
 }
 
 void copy_samples(const Block& block, const float* out, int values, float* outputs) {

@@ -1,7 +1,6 @@
 #include "flipscope/campaign/hybrid_selection.h"
 
 #include <tbb/global_control.h>
-#include <tbb/info.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +10,7 @@
 
 #include "flipscope/analysis/hybrid.h"
 #include "flipscope/analysis/slice_score.h"
+#include "flipscope/campaign/thread_count.h"
 #include "flipscope/campaign/ticker.h"
 #include "flipscope/numeric/error.h"
 
@@ -159,10 +159,8 @@ std::vector<double> hybrid_priorities(const Graph& graph, const Samples& samples
     if (options.scoring) options.scoring(runs / blocks, space.size(), passed.count());
   };
   Ticker ticker(report);
-  const tbb::global_control limit(
-      tbb::global_control::max_allowed_parallelism,
-      static_cast<std::size_t>(options.threads > 0 ? options.threads
-                                                   : tbb::info::default_concurrency()));
+  const tbb::global_control limit(tbb::global_control::max_allowed_parallelism,
+                                  static_cast<std::size_t>(thread_count(options.threads)));
   if (!add_scores(
           problem, faults, columns, ChangeSource::run, scores, stop != nullptr ? *stop : never,
           [&](std::uint64_t runs) { ticker(runs); }, [] {})) {

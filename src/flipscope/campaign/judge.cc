@@ -36,7 +36,7 @@ std::span<const Verdict> Judge::operator()(std::span<const std::int64_t> samples
     }
   }
   classify_samples(golden, faulty, plan_->values(), static_cast<int>(samples.size()), lanes,
-                   plan_->has_decision(), meets, outcomes_.data());
+                   plan_->outcome_rules(), meets, outcomes_.data());
   for (std::size_t l = 0; l < samples.size(); ++l) verdicts_[l] = {outcomes_[l], scores_[l]};
   return std::span(verdicts_).first(samples.size());
 }

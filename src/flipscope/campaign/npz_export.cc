@@ -1,6 +1,5 @@
 // Rows of a store as NumPy arrays.
 #include <cstdint>
-#include <filesystem>
 #include <limits>
 #include <utility>
 #include <vector>

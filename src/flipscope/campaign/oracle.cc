@@ -1,39 +1,17 @@
 #include "flipscope/campaign/oracle.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cmath>
 #include <limits>
 
 #include "flipscope/campaign/store.h"
+#include "flipscope/fault/binary_search.h"
 #include "flipscope/fault/fault_list.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/score/score.h"
 
 namespace flipscope {
-namespace {
-
-/// Whether a bit of a stored word was 1 before it was flipped, from the numbers that the word stood
-/// for. Setting a bit raises an integer, but the sign bit lowers it; it raises the magnitude of a
-/// float or power of two, whose sign bit is 1 below zero.
-bool was_one(const std::string& format, bool is_sign, double golden, double faulty) {
-  const auto is = [&](const char* name) { return format.find(name) != std::string::npos; };
-  if (is("float") || is("po2")) {
-    return is_sign ? std::signbit(golden) : std::fabs(faulty) < std::fabs(golden);
-  }
-  return is_sign ? faulty > golden : faulty < golden;
-}
-
-/// Whether a bit is the sign of its element. `format` is how the store spells the encoding.
-bool is_sign_bit(const FaultTarget& target, const std::string& format, const FaultSite& site) {
-  if (target.from_msb(site.index, site.bit) != 0) return false;
-  if (!target.encoding.elements.empty()) return target.encoding.elements[site.index].is_signed;
-  return std::ranges::none_of(
-      std::array{"uint", "ufixed", "upo2", "bipolar"},
-      [&](const char* name) { return format.find(name) != std::string::npos; });
-}
-
-}  // namespace
 
 Sensitive parse_sensitive(const std::string& text) {
   if (text == "worse") return Sensitive::worse;
@@ -57,7 +35,7 @@ Oracle read_oracle(const std::string& path, Sensitive sensitive) {
          path, store.done_rows(), record.rows, select);
   }
   Oracle oracle{FaultSpace(record.targets), {}, {}, {}, {}, {}};
-  const bool higher_is_better = record.fields.at("score") == "accuracy";
+  const bool higher = higher_is_better(record.fields.at("score"));
   double most = 0;
   bool is_stored = record.fields.at("faults") == "bit-flip";
   store.for_each_row([&](const FaultRow& row) {
@@ -66,22 +44,19 @@ Oracle read_oracle(const std::string& path, Sensitive sensitive) {
     const double delta = row.score - *golden;
     oracle.magnitude.push_back(std::fabs(delta));
     if (std::isfinite(delta)) most = std::max(most, std::fabs(delta));
-    const bool worse = std::isnan(delta) || (higher_is_better ? delta < 0 : delta > 0);
+    const bool worse = std::isnan(delta) || (higher ? delta < 0 : delta > 0);
     const bool counts = sensitive == Sensitive::worse ? worse : delta != 0;
     oracle.sensitive.push_back(counts ? 1 : 0);
     is_stored = is_stored && row.golden && row.faulty;
     if (!is_stored) return;
     const double moved = std::fabs(*row.faulty - *row.golden);
     oracle.distance.push_back(std::isnan(moved) ? std::numeric_limits<double>::infinity() : moved);
-    const std::string& format = record.formats[row.site->target];
-    const bool is_sign = is_sign_bit(record.targets[row.site->target], format, *row.site);
-    const bool is_one = was_one(format, is_sign, *row.golden, *row.faulty);
-    oracle.is_one.push_back(is_one ? 1 : 0);
+    oracle.lowers.push_back(lowers(*row.golden, *row.faulty) ? 1 : 0);
   });
   assert(std::ranges::is_sorted(oracle.numbers));
   if (!is_stored) {
     oracle.distance.clear();
-    oracle.is_one.clear();
+    oracle.lowers.clear();
   }
   for (double& m : oracle.magnitude) m = std::isfinite(m) ? m : most;
   return oracle;

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "flipscope/campaign/campaign.h"
 #include "flipscope/campaign/record.h"

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "flipscope/campaign/hybrid_selection.h"
@@ -30,16 +30,11 @@ Samples load(const CampaignOptions& options, const Graph& graph) {
   return load_samples(options.samples, graph.values[graph.inputs[0]].shape, graph.layout);
 }
 
-bool is_stored(Part part) {
-  return part == Part::weights || part == Part::biases || part == Part::normalization;
-}
-
-/// Multiply-adds of one sample through all weighted layers.
-double multiply_adds(const Graph& graph) {
+/// Multiply-adds of one sample through all layers, at least 1.
+double all_multiply_adds(const Graph& graph) {
   double total = 0;
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    const Node& node = graph.nodes[n];
-    if (is_weighted(node)) total += static_cast<double>(operand_count(graph, static_cast<int>(n)));
+    total += multiply_adds(graph, static_cast<int>(n));
   }
   return std::max(total, 1.0);
 }
@@ -58,6 +53,19 @@ std::string file_digest(const std::string& file) {
 }
 
 }  // namespace
+
+ScorerOptions make_scorer_options(const CampaignOptions& options, const ScoreSpec& spec) {
+  ScorerOptions found;
+  found.only_correct = options.count_only_correct;
+  if (options.emd_empty != "diameter" && options.emd_empty != "fkeras") {
+    fail("score", "--emd-empty is diameter or fkeras, not \"{}\"", options.emd_empty);
+  }
+  if (spec.kind != ScoreSpec::Kind::emd || options.emd_cost.empty()) return found;
+  found.emd = EmdSettings{read_ground_distance(options.emd_cost), {}};
+  if (!options.emd_cells.empty()) found.emd->cells = read_cell_map(options.emd_cells);
+  found.emd->fkeras_sentinels = options.emd_empty == "fkeras";
+  return found;
+}
 
 Plan::Plan(const CampaignOptions& options, const std::atomic<bool>* stop)
     : Plan(options, load_model(options.model, options.variant), {}, model_identity(options.model),
@@ -144,13 +152,7 @@ void Plan::choose_score() {
          "--fail-if {}: --arithmetic fast counts masked samples as non-critical; use exact",
          options_.bar->name);
   }
-  scorer_options_.only_correct = options_.count_only_correct;
-  if (score_.kind == Kind::emd && !options_.emd_cost.empty()) {
-    scorer_options_.emd = EmdSettings{read_ground_distance(options_.emd_cost), {}};
-    if (!options_.emd_cells.empty()) {
-      scorer_options_.emd->cells = read_cell_map(options_.emd_cells);
-    }
-  }
+  scorer_options_ = make_scorer_options(options_, score_);
   if (score_.kind == Kind::exec) {
     if (options_.count_only_correct) {
       fail("campaign", "--count-only-correct does not go with --score exec: the program counts");
@@ -158,6 +160,11 @@ void Plan::choose_score() {
   } else {
     Scorer(score_, samples_, values_, scorer_options_);  // Throws where they do not fit.
   }
+  if (!scorer_options_.emd) return;
+  cells_ = scorer_options_.emd->cells;
+  if (!cells_.empty()) return;
+  cells_.resize(static_cast<std::size_t>(scorer_options_.emd->cost.cells()));
+  std::iota(cells_.begin(), cells_.end(), 0);
 }
 
 void Plan::check_selection() const {
@@ -207,6 +214,7 @@ void Plan::describe(const std::string& model_digest) {
       {"critical", options_.critical},
       {"emd-cost", emd ? file_digest(options_.emd_cost) : "none"},
       {"emd-cells", emd ? file_digest(options_.emd_cells) : "none"},
+      {"emd-empty", emd ? options_.emd_empty : "none"},
       {"count-only-correct", options_.count_only_correct ? "yes" : "no"},
       {"protect", file_digest(options_.protect)},
       {"arithmetic", decides_only_ ? "fast, decisions only" : "exact"},
@@ -262,8 +270,11 @@ std::uint64_t Plan::chunk_rows() const {
   const double samples = static_cast<double>(samples_.count);
   // The more faults, the more of them give a sample the same codes.
   const double most = bottleneck_ ? 16384.0 : 4096.0;
-  double rows = std::clamp(kMultiplyAdds / (multiply_adds(graph_) * samples), 64.0, most);
+  double rows = std::clamp(kMultiplyAdds / (all_multiply_adds(graph_) * samples), 64.0, most);
   rows = std::min(rows, kLeaves * kBlockSamples / samples);
+  // Enough chunks to be dealt to shards, and that an interrupt loses little.
+  const double parts = bottleneck_ ? 8.0 : 64.0;
+  rows = std::min(rows, std::max(static_cast<double>(selection_->size()) / parts, 32.0));
   double sites = fault_model_.count;
   if (fault_model_.kind == FaultModel::Kind::rate) {
     sites = static_cast<double>(space_.size()) * fault_model_.probability;

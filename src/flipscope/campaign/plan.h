@@ -16,17 +16,21 @@
 #include "flipscope/model/graph.h"
 #include "flipscope/model/samples.h"
 #include "flipscope/score/condition.h"
+#include "flipscope/score/outcome.h"
 #include "flipscope/score/score.h"
 
 namespace flipscope {
 
 /// Rises whenever the same campaign would give other numbers.
-inline constexpr int kSemanticsVersion = 3;
+inline constexpr int kSemanticsVersion = 4;
 
 /// Real value of a stored word before and after a fault.
 struct StoredChange {
   double golden = 0, faulty = 0;
 };
+
+/// What the score needs beside outputs. Throws Error where a file or --emd-empty is wrong.
+ScorerOptions make_scorer_options(const CampaignOptions& options, const ScoreSpec& spec);
 
 class Plan {
  public:
@@ -52,6 +56,7 @@ class Plan {
   const ScorerOptions& scorer_options() const { return scorer_options_; }
   const std::optional<Condition>& critical() const { return critical_; }
   bool has_decision() const { return has_decision_; }
+  OutcomeRules outcome_rules() const { return {has_decision_, cells_}; }
   /// --arithmetic fast, of a score that depends on decisions alone: what keeps a decision is
   /// non-critical, be it masked or not.
   bool decides_only() const { return decides_only_; }
@@ -92,6 +97,7 @@ class Plan {
   ProtectedBits protected_;
   ScoreSpec score_;
   ScorerOptions scorer_options_;
+  std::vector<int> cells_;  ///< emd: output element of each
   std::optional<Condition> critical_;
   bool has_decision_ = false;
   bool decides_only_ = false;

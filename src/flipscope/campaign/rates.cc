@@ -10,10 +10,9 @@
 
 #include "flipscope/campaign/export.h"
 #include "flipscope/campaign/outcome_sums.h"
-#include "flipscope/campaign/output_file.h"
-#include "flipscope/campaign/run_plan.h"
 #include "flipscope/campaign/store.h"
-#include "flipscope/fault/fault_list.h"
+#include "flipscope/model/csv_line.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {

@@ -2,12 +2,11 @@
 #include "flipscope/campaign/record.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <iterator>
 #include <string_view>
 
 #include "flipscope/numeric/error.h"
+#include "flipscope/numeric/same_bits.h"
 
 namespace flipscope {
 
@@ -47,9 +46,7 @@ std::string difference(const CampaignRecord& wanted, const CampaignRecord& held)
 
 bool FaultRow::same_as(const FaultRow& other) const {
   const auto same = [](const std::optional<double>& a, const std::optional<double>& b) {
-    if (!a || !b) return a.has_value() == b.has_value();
-    return (std::isnan(*a) && std::isnan(*b)) ||
-           std::bit_cast<std::uint64_t>(*a) == std::bit_cast<std::uint64_t>(*b);
+    return a && b ? same_bits(*a, *b) : a.has_value() == b.has_value();
   };
   return fault == other.fault && site == other.site && same(golden, other.golden) &&
          same(faulty, other.faulty) && outcomes == other.outcomes && same(score, other.score);

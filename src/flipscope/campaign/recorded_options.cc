@@ -1,25 +1,19 @@
 #include "flipscope/campaign/recorded_options.h"
 
-#include <string_view>
-
 #include "flipscope/model/number_text.h"
+#include "flipscope/model/text.h"
 
 namespace flipscope {
 namespace {
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> words;
-  for (std::size_t from = 0; from < text.size();) {
-    const std::size_t end = std::min(text.find(',', from), text.size());
-    words.push_back(text.substr(from, end - from));
-    from = end + 1;
-  }
-  return words;
+std::vector<std::string> recorded_list(const std::string& text) {
+  return text.empty() ? std::vector<std::string>{} : split_text(text);
 }
 
 std::vector<double> numbers(const std::string& text) {
   std::vector<double> values;
-  for (const std::string& word : split(text)) values.push_back(parse_number(word).value_or(0));
+  for (const std::string& word : recorded_list(text))
+    values.push_back(parse_number(word).value_or(0));
   return values;
 }
 
@@ -51,16 +45,17 @@ CampaignOptions recorded_options(const CampaignRecord& record) {
   samples.first = info("first").empty() ? -1 : whole("first");
   samples.skip = whole("skip");
   options.space.parts.clear();
-  for (const std::string& part : split(field("in"))) {
+  for (const std::string& part : recorded_list(field("in"))) {
     if (const auto known = part_named(part)) options.space.parts.push_back(*known);
   }
-  options.space.layers = split(field("layers"));
+  options.space.layers = recorded_list(field("layers"));
   options.space.bits = field("bits");
   options.faults = field("faults");
   options.score = field("score");
   options.critical = field("critical");
   options.emd_cost = info("emd-cost");
   options.emd_cells = info("emd-cells");
+  if (!info("emd-empty").empty()) options.emd_empty = info("emd-empty");
   options.count_only_correct = field("count-only-correct") == "yes";
   options.arithmetic =
       field("arithmetic").starts_with("fast") ? Arithmetic::fast : Arithmetic::exact;

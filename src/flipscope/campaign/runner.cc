@@ -4,13 +4,11 @@
 #include <tbb/blocked_range.h>
 #include <tbb/enumerable_thread_specific.h>
 #include <tbb/global_control.h>
-#include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <mutex>
 #include <numeric>
 #include <utility>
@@ -18,6 +16,7 @@
 #include "flipscope/campaign/decision_proof.h"
 #include "flipscope/campaign/golden_run.h"
 #include "flipscope/campaign/judge.h"
+#include "flipscope/campaign/thread_count.h"
 #include "flipscope/campaign/ticker.h"
 #include "flipscope/engine/faulty_run.h"
 
@@ -27,10 +26,6 @@ namespace {
 constexpr std::size_t kTaskPairs = 8;       // Faulty runs of one task: milliseconds, at most.
 constexpr std::size_t kFewestNarrow = 256;  // Faults of one task that learn from each other.
 constexpr std::size_t kNarrowTasks = 16;    // Of a chunk, at least, so that all cores have some.
-
-std::size_t thread_count(int asked) {
-  return static_cast<std::size_t>(asked > 0 ? asked : tbb::info::default_concurrency());
-}
 
 }  // namespace
 
@@ -55,8 +50,9 @@ struct Runner::State {
         stop(stop_flag),
         program(p.graph()),
         bottleneck(std::move(narrow)),
-        limit(tbb::global_control::max_allowed_parallelism, thread_count(threads)),
-        arena(static_cast<int>(thread_count(threads))),
+        limit(tbb::global_control::max_allowed_parallelism,
+              static_cast<std::size_t>(thread_count(threads))),
+        arena(thread_count(threads)),
         scratch([this] { return std::make_unique<Scratch>(*this); }) {
     for (const FaultTarget& target : plan.space().targets()) {
       upstream.push_back(bottleneck && flipscope::is_upstream(plan.graph(), *bottleneck, target));

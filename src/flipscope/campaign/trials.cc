@@ -6,12 +6,13 @@
 
 #include "flipscope/campaign/store.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/score/score.h"
 
 namespace flipscope {
 
 TrialStatistics trial_statistics(const std::string& path) {
   const Store store = Store::open(path);
-  const bool higher_is_better = store.record().fields.at("score") == "accuracy";
+  const bool higher = higher_is_better(store.record().fields.at("score"));
   std::vector<double> scores;
   store.for_each_row([&](const FaultRow& row) { scores.push_back(row.score); });
   const auto golden = store.golden_score();
@@ -20,7 +21,7 @@ TrialStatistics trial_statistics(const std::string& path) {
   for (const double score : scores) {
     if (!std::isfinite(score)) fail("protect", "{}: a trial's score is {}", path, score);
     found.mean += score - found.golden;
-    found.worse += (higher_is_better ? score < *golden : score > *golden) ? 1 : 0;
+    found.worse += (higher ? score < *golden : score > *golden) ? 1 : 0;
   }
   const auto n = static_cast<double>(scores.size());
   found.mean = found.golden + found.mean / n;

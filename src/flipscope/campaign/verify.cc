@@ -4,25 +4,19 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <span>
 #include <vector>
 
 #include "flipscope/engine/reference.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/random.h"
+#include "flipscope/numeric/same_bits.h"
 
 namespace flipscope {
 namespace {
 
 /// A stream of the seed that no selection draws from.
 constexpr std::uint64_t kVerifyStream = ~std::uint64_t{0};
-
-bool same_output(float a, float b) {
-  return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) ||
-         (std::isnan(a) && std::isnan(b));
-}
 
 struct Mismatch {
   bool found = false;
@@ -51,7 +45,7 @@ Mismatch compare_block(const Plan& plan, const Fault& fault, const Block& block,
       const std::size_t at = static_cast<std::size_t>(v) * block.lanes + l;
       outputs[at] = expected[v];
       Mismatch& mismatch = mismatches[l];
-      if (!mismatch.found && !same_output(engine[at], expected[v])) {
+      if (!mismatch.found && !same_bits(engine[at], expected[v])) {
         mismatch = {true, sample, v, engine[at], expected[v]};
       }
     }
@@ -88,7 +82,7 @@ std::int64_t verify_rows(const Plan& plan, Runner& runner, const Store& store, s
       }
       const float* const before = block.values[plan.graph().outputs[0]].data();
       outcomes += classify_block(before, outputs.data(), plan.values(), block.samples, block.lanes,
-                                 plan.has_decision());
+                                 plan.outcome_rules());
     });
     if (stop) break;
     if (plan.decides_only()) outcomes.forget_masked();

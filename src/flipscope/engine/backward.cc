@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cassert>
-#include <memory>
 #include <utility>
 
+#include "flipscope/engine/line_check.h"
 #include "flipscope/numeric/aligned.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/ops/derivative.h"
@@ -62,6 +62,15 @@ std::vector<double> parameter_values(const Graph& graph, const Parameters& param
     for (std::size_t i = 0; i < tensor.words.size(); ++i) {
       values.push_back(real_value(tensor, static_cast<std::int64_t>(i), tensor.words[i]));
     }
+  }
+  return values;
+}
+
+std::vector<double> latent_values(const Graph& graph, const Parameters& parameters) {
+  std::vector<double> values = parameter_values(graph, parameters);
+  for (std::size_t k = 0; k < parameters.stored.size(); ++k) {
+    const std::vector<float>& latent = graph.stored[parameters.stored[k]].latent;
+    std::ranges::copy(latent, values.begin() + parameters.first[k]);
   }
   return values;
 }
@@ -210,6 +219,15 @@ void Objective::pull_back(const BlockValues<T>& values, const Constants<T>& cons
   }
 }
 
+template <typename T>
+BlockValues<T> Objective::loss_seed(std::int64_t b, const BlockValues<T>& values) const {
+  BlockValues<T> cotangents(values.size());
+  cotangents[output_].resize(values[output_].size());
+  loss_->derive<T>(b * kLanes, samples_in(b), values[output_].data(), kLanes,
+                   cotangents[output_].data());
+  return cotangents;
+}
+
 /// Runs `block(b, sums)` on all blocks of samples.
 template <typename T, typename Block>
 Objective::Sums<T> Objective::over_blocks(const Block& block) const {
@@ -247,10 +265,7 @@ double Objective::loss() const {
 std::vector<double> Objective::gradient() const {
   const auto sums = over_blocks<double>([&](std::int64_t b, Sums<double>& to) {
     const BlockValues<double> values = run(b);
-    BlockValues<double> cotangents(values.size());
-    cotangents[output_].resize(values[output_].size());
-    loss_->derive<double>(b * kLanes, samples_in(b), values[output_].data(), kLanes,
-                          cotangents[output_].data());
+    BlockValues<double> cotangents = loss_seed<double>(b, values);
     pull_back<double>(values, constants_, cotangents, &to);
   });
   return to_parameters(sums.constants);
@@ -258,10 +273,7 @@ std::vector<double> Objective::gradient() const {
 
 BlockValues<double> Objective::loss_cotangents(std::int64_t b,
                                                const BlockValues<double>& values) const {
-  BlockValues<double> cotangents(values.size());
-  cotangents[output_].resize(values[output_].size());
-  loss_->derive<double>(b * kLanes, samples_in(b), values[output_].data(), kLanes,
-                        cotangents[output_].data());
+  BlockValues<double> cotangents = loss_seed<double>(b, values);
   pull_back<double>(values, constants_, cotangents, nullptr);
   return cotangents;
 }
@@ -305,10 +317,7 @@ std::vector<double> Objective::hessian_product(std::span<const double> direction
       AlignedVector<double>().swap(values[v]);
       AlignedVector<double>().swap(value_tangents[v]);
     }
-    BlockValues<Dual> cotangents(dual.size());
-    cotangents[output_].resize(dual[output_].size());
-    loss_->derive<Dual>(b * kLanes, samples_in(b), dual[output_].data(), kLanes,
-                        cotangents[output_].data());
+    BlockValues<Dual> cotangents = loss_seed<Dual>(b, dual);
     pull_back<Dual>(dual, constants, cotangents, &to);
   });
   Constants<double> derived;

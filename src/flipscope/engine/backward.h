@@ -31,6 +31,9 @@ struct Parameters {
 /// The parameters' values.
 std::vector<double> parameter_values(const Graph& graph, const Parameters& parameters);
 
+/// The numbers of the file, before quantizers: what training moves.
+std::vector<double> latent_values(const Graph& graph, const Parameters& parameters);
+
 /// Values (or tangents, or cotangents) of one block: [value][element][lane]; absent ones are empty.
 template <typename T>
 using BlockValues = std::vector<AlignedVector<T>>;
@@ -94,6 +97,9 @@ class Objective {
   BlockValues<double> push_tangents(
       const BlockValues<double>& values,
       const std::vector<std::vector<double>>& constant_tangents) const;
+  /// Cotangents of which only the output's are there: the loss's.
+  template <typename T>
+  BlockValues<T> loss_seed(std::int64_t b, const BlockValues<T>& values) const;
   template <typename T>
   void pull_back(const BlockValues<T>& values, const std::vector<std::vector<T>>& constants,
                  BlockValues<T>& cotangents, Sums<T>* sums) const;

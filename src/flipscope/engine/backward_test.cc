@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "flipscope/engine/random_network.h"
+#include "flipscope/engine/test_random_network.h"
 #include "flipscope/numeric/test_error.h"
 
 namespace flipscope {

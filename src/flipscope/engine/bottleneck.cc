@@ -31,9 +31,7 @@ std::optional<std::vector<int>> tail_after(const Graph& graph, int value) {
 
 double multiply_adds(const Graph& graph, const std::vector<int>& nodes) {
   double total = 0;
-  for (const int n : nodes) {
-    if (is_weighted(graph.nodes[n])) total += static_cast<double>(operand_count(graph, n));
-  }
+  for (const int n : nodes) total += multiply_adds(graph, n);
   return total;
 }
 

@@ -7,7 +7,7 @@
 
 #include "flipscope/engine/faulty_run.h"
 #include "flipscope/engine/golden.h"
-#include "flipscope/engine/random_network.h"
+#include "flipscope/engine/test_random_network.h"
 
 namespace flipscope {
 namespace {

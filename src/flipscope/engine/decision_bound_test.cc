@@ -6,7 +6,7 @@
 
 #include "flipscope/engine/line_check.h"
 #include "flipscope/engine/perturbation.h"
-#include "flipscope/engine/random_network.h"
+#include "flipscope/engine/test_random_network.h"
 #include "flipscope/score/classification.h"
 
 namespace flipscope {

@@ -12,14 +12,6 @@
 
 namespace flipscope {
 
-namespace {
-
-bool is_stored(Part part) {
-  return part == Part::weights || part == Part::biases || part == Part::normalization;
-}
-
-}  // namespace
-
 struct FaultyRun::State {
   State(const Program& program, const FaultSpace& fault_space, Method how)
       : work(program),

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
 #include "flipscope/engine/golden.h"
 #include "flipscope/engine/ranges.h"

@@ -6,9 +6,11 @@
 #include <bit>
 #include <cmath>
 
-#include "flipscope/engine/random_network.h"
 #include "flipscope/engine/reference.h"
+#include "flipscope/engine/strike.h"
+#include "flipscope/engine/test_random_network.h"
 #include "flipscope/fault/test_elements.h"
+#include "flipscope/numeric/same_bits.h"
 
 namespace flipscope {
 namespace {
@@ -57,11 +59,11 @@ void compare(const Graph& graph, testing::RandomNetwork& random, std::uint64_t s
             run_reference(graph, {inputs.data() + s * size, size}, &*space, &fault);
         const std::vector<float>& y = expected[graph.outputs[0]];
         for (std::size_t e = 0; e < y.size(); ++e) {
-          ASSERT_TRUE(testing::same(y[e], out[e * golden.lanes + s]))
+          ASSERT_TRUE(same_bits(y[e], out[e * golden.lanes + s]))
               << "seed " << seed << " part " << to_string(part) << " fault " << k << " sample " << s
               << ": " << y[e] << " against " << out[e * golden.lanes + s];
           const float before = golden.values[graph.outputs[0]][e * golden.lanes + s];
-          compared.differing += testing::same(y[e], before) ? 0 : 1;
+          compared.differing += same_bits(y[e], before) ? 0 : 1;
         }
         ++compared.pairs;
       }
@@ -93,6 +95,17 @@ TEST(FaultyRun, EqualsReferenceWhereElementsHaveFormatsOfTheirOwn) {
   }
   EXPECT_GT(compared.pairs, 5000u);
   EXPECT_GT(compared.differing, compared.pairs / 10);
+}
+
+TEST(Strike, KnowsTheSignOfZero) {
+  const Encoding floats{.format = float32_format()};
+  for (const int bit : {0, 23, 30, 31}) {
+    for (const float x : {-0.0F, 0.0F, 1.5F, -3.0F}) {
+      const float struck = strike_value(FaultEffect::flip, floats, 0, x, bit);
+      EXPECT_EQ(std::bit_cast<std::uint32_t>(struck),
+                std::bit_cast<std::uint32_t>(x) ^ (std::uint32_t{1} << bit));
+    }
+  }
 }
 
 TEST(FaultyRun, AFaultLeavesNoTrace) {

@@ -9,18 +9,6 @@
 namespace flipscope {
 namespace {
 
-/// Number of the last node that reads each value; outputs are read after the end.
-std::vector<int> last_readers(const Graph& graph) {
-  std::vector<int> last(graph.values.size(), -1);
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    for (const Input& input : graph.nodes[n].inputs) {
-      if (input.kind == Input::Kind::value) last[input.id] = static_cast<int>(n);
-    }
-  }
-  for (int output : graph.outputs) last[output] = static_cast<int>(graph.nodes.size());
-  return last;
-}
-
 void pack_values(const Program& program, Block& block) {
   block.packed.resize(block.values.size());
   for (std::size_t v = 0; v < block.values.size(); ++v) {
@@ -85,7 +73,6 @@ Block run_golden(const Program& program, const float* inputs, std::int64_t first
   block.values[input].resize(elements * block.lanes);
   fill_lanes(inputs + first * elements, elements, samples, block.lanes, block.values[input].data());
 
-  const std::vector<int> last = keep_all ? std::vector<int>() : last_readers(graph);
   std::vector<const float*> at(graph.values.size(), nullptr);
   at[input] = block.values[input].data();
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
@@ -97,7 +84,7 @@ Block run_golden(const Program& program, const float* inputs, std::int64_t first
     at[node.output] = out.data();
     if (keep_all) continue;
     for (const Input& in : node.inputs) {
-      if (in.kind == Input::Kind::value && last[in.id] == static_cast<int>(n)) {
+      if (in.kind == Input::Kind::value && program.last_reader[in.id] == static_cast<int>(n)) {
         AlignedVector<float>().swap(block.values[in.id]);
       }
     }

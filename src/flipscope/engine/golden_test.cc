@@ -5,8 +5,9 @@
 #include <bit>
 #include <cmath>
 
-#include "flipscope/engine/random_network.h"
 #include "flipscope/engine/reference.h"
+#include "flipscope/engine/test_random_network.h"
+#include "flipscope/numeric/same_bits.h"
 
 namespace flipscope {
 namespace {
@@ -24,7 +25,7 @@ TEST(Golden, EqualsReferenceBitForBitOnRandomNetworks) {
       const auto expected = run_reference(graph, {inputs.data() + s * size, size});
       for (std::size_t v = 0; v < expected.size(); ++v) {
         for (std::size_t e = 0; e < expected[v].size(); ++e) {
-          ASSERT_TRUE(testing::same(expected[v][e], block.values[v][e * block.lanes + s]))
+          ASSERT_TRUE(same_bits(expected[v][e], block.values[v][e * block.lanes + s]))
               << "seed " << seed << " value " << graph.values[v].name << " element " << e << ": "
               << expected[v][e] << " against " << block.values[v][e * block.lanes + s];
         }

@@ -14,16 +14,12 @@ struct PerturbedRun::State {
   explicit State(const Program& program)
       : work(program),
         producer(program.graph->values.size(), -1),
-        last_reader(program.graph->values.size(), -1),
+        last_reader(program.last_reader),
         stage_at(program.graph->nodes.size(), -1),
         line_value(decision_input(*program.graph)) {
     for (std::size_t n = 0; n < program.graph->nodes.size(); ++n) {
       producer[program.graph->nodes[n].output] = static_cast<int>(n);
-      for (const Input& input : program.graph->nodes[n].inputs) {
-        if (input.kind == Input::Kind::value) last_reader[input.id] = static_cast<int>(n);
-      }
     }
-    last_reader[program.graph->outputs[0]] = static_cast<int>(program.graph->nodes.size());
     last_reader[line_value] = last_reader[program.graph->outputs[0]];
     for (std::size_t s = 0; s < program.stages->size(); ++s) {
       stage_at[(*program.stages)[s].nodes.front()] = static_cast<int>(s);

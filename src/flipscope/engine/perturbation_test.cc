@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "flipscope/engine/random_network.h"
 #include "flipscope/engine/reference.h"
+#include "flipscope/engine/test_random_network.h"
 #include "flipscope/engine/workspace.h"
 #include "flipscope/score/classification.h"
 

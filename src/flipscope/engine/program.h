@@ -21,6 +21,7 @@ struct Program {
   /// For each stored tensor the constants that read it, and for each constant the nodes that do.
   std::vector<std::vector<int>> readers_of_stored;
   std::vector<std::vector<int>> readers_of_constant;
+  std::vector<int> last_reader;  ///< [value] node, −1: none; behind all for outputs
   /// Layers on packed codes, made of the golden constants; shared by copies.
   std::shared_ptr<const std::vector<Stage>> stages;
   std::vector<std::optional<PackedShape>> packed;  ///< [value] how stages read or write it

@@ -1,6 +1,5 @@
 #include "flipscope/engine/reference.h"
 
-#include <cassert>
 #include <cmath>
 #include <limits>
 
@@ -281,9 +280,7 @@ std::vector<std::vector<float>> run_reference(const Graph& graph, std::span<cons
   for (const StoredTensor& stored : graph.stored) words.push_back(stored.words);
   for (const FaultSite& site : fault->sites) {
     const FaultTarget& target = space->targets()[site.target];
-    const bool is_stored = target.part == Part::weights || target.part == Part::biases ||
-                           target.part == Part::normalization;
-    if (!is_stored) continue;
+    if (!is_stored(target.part)) continue;
     Word& word = words[target.id][site.index];
     word = strike(fault->effect, target.encoding, site.index, word, site.bit);
   }

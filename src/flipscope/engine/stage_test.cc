@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "flipscope/engine/faulty_run.h"
-#include "flipscope/engine/random_network.h"
 #include "flipscope/engine/stage_run.h"
+#include "flipscope/engine/test_random_network.h"
 
 namespace flipscope {
 namespace {

@@ -30,12 +30,15 @@ inline Word strike(FaultEffect effect, const Encoding& encoding, std::int64_t in
 /// (its float source was none) has no word and stays as it is.
 inline float strike_value(FaultEffect effect, const Encoding& encoding, std::size_t channel,
                           float x, int bit) {
-  const double zero = encoding.is_float()
-                          ? 0.0
-                          : encoding.zero_point[encoding.zero_point.size() == 1 ? 0 : channel];
-  if (!encoding.is_float() && x != x) return x;
-  const Word word = strike_mask(effect, encode(encoding.format, x + zero), Word{1} << bit);
-  return static_cast<float>(decode(encoding.format, word) - zero);
+  const NumberFormat& format = encoding.format;
+  if (encoding.is_float()) {
+    return static_cast<float>(
+        decode(format, strike_mask(effect, encode(format, x), Word{1} << bit)));
+  }
+  if (x != x) return x;
+  const double zero = encoding.zero_point_of(channel);
+  const Word word = strike_mask(effect, encode(format, x + zero), Word{1} << bit);
+  return static_cast<float>(decode(format, word) - zero);
 }
 
 }  // namespace flipscope

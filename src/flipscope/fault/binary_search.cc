@@ -2,6 +2,7 @@
 #include "flipscope/fault/binary_search.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "flipscope/fault/chooser.h"
@@ -15,12 +16,10 @@ class Searches : public Selection {
   Searches(const Graph& graph, const FaultSpace& space, SearchKind kind)
       : graph_(graph), space_(space), kind_(kind) {
     for (const FaultTarget& target : space.targets()) {
-      const bool is_stored = target.part == Part::weights || target.part == Part::biases ||
-                             target.part == Part::normalization;
-      if (!is_stored && kind == SearchKind::separate) {
+      if (!is_stored(target.part) && kind == SearchKind::separate) {
         fail("faults",
-             "--select binary-search: {} have no stored words, whose zeros and ones could be "
-             "searched apart; say --binfi joint",
+             "--select binary-search: {} have no stored words, whose flips up and down "
+             "could be searched apart; say --binfi joint",
              to_string(target.part));
       }
       first_word_.push_back(words_);
@@ -52,8 +51,7 @@ class Searches : public Selection {
     const std::int64_t index = index_of(word);
     const std::vector<int>& bits = target.bits_of(index);
     return search_lists(bits.size(), kind_, [&](int position) {
-      const Word code = graph_.stored[target.id].words[index];
-      return (code & target.encoding.mask(index, bits[position])) != 0;
+      return flip_lowers(graph_.stored[target.id], index, bits[position]);
     });
   }
 
@@ -140,11 +138,21 @@ SearchState binary_search(std::int64_t count,
   return state;
 }
 
+bool lowers(double golden, double faulty) {
+  return std::isnan(faulty) ? golden < 0 : faulty < golden;
+}
+
+bool flip_lowers(const StoredTensor& stored, std::int64_t index, int bit) {
+  const Word word = stored.words[index];
+  return lowers(real_value(stored, index, word),
+                real_value(stored, index, word ^ stored.encoding.mask(index, bit)));
+}
+
 std::vector<std::vector<int>> search_lists(std::size_t bits, SearchKind kind,
-                                           const std::function<bool(int)>& is_one) {
+                                           const std::function<bool(int)>& lowers) {
   std::vector<std::vector<int>> lists(kind == SearchKind::joint ? 1 : 2);
   for (int position = static_cast<int>(bits) - 1; position >= 0; --position) {
-    lists[kind == SearchKind::separate && is_one(position) ? 1 : 0].push_back(position);
+    lists[kind == SearchKind::separate && lowers(position) ? 1 : 0].push_back(position);
   }
   return lists;
 }

@@ -30,17 +30,31 @@ TEST(BinarySearch, FindsEveryBoundary) {
 
 TEST(BinarySearch, StopsWhereNothingIsKnown) {
   const SearchState state =
-      binary_search(8, [](std::int64_t i) { return i == 4 ? std::optional(true) : std::nullopt; });
+      binary_search(8, [](std::int64_t i) { return i == 3 ? std::optional(true) : std::nullopt; });
   EXPECT_FALSE(state.is_over());
-  EXPECT_EQ(state.question(), 6);
+  EXPECT_EQ(state.question(), 5);
 }
 
 TEST(SearchLists, GoFromTheMostSignificantBit) {
-  const auto is_one = [](int position) { return position == 0 || position == 3; };
-  EXPECT_EQ(search_lists(5, SearchKind::joint, is_one),
+  const auto lowers = [](int position) { return position == 0 || position == 3; };
+  EXPECT_EQ(search_lists(5, SearchKind::joint, lowers),
             (std::vector<std::vector<int>>{{4, 3, 2, 1, 0}}));
-  EXPECT_EQ(search_lists(5, SearchKind::separate, is_one),
+  EXPECT_EQ(search_lists(5, SearchKind::separate, lowers),
             (std::vector<std::vector<int>>{{4, 2, 1}, {3, 0}}));
+}
+
+TEST(SearchLists, TheSignGoesTheOtherWay) {
+  StoredTensor stored{
+      .shape = {2}, .encoding = {.format = integer_format(4)}, .words = {0b0101, 0b1101}};
+  std::vector<std::vector<bool>> found(2);
+  for (int word = 0; word < 2; ++word) {
+    for (int bit = 0; bit < 4; ++bit) found[word].push_back(flip_lowers(stored, word, bit));
+  }
+  EXPECT_EQ(found[0], (std::vector<bool>{true, false, true, true}));
+  EXPECT_EQ(found[1], (std::vector<bool>{true, false, true, false}));
+  const double none = std::nan("");
+  EXPECT_FALSE(lowers(1, none));
+  EXPECT_TRUE(lowers(-1, none));
 }
 
 class SearchesTest : public ::testing::Test {

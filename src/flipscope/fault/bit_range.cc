@@ -2,9 +2,10 @@
 #include "flipscope/fault/bit_range.h"
 
 #include <algorithm>
-#include <charconv>
+#include <optional>
 #include <string_view>
 
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
@@ -18,10 +19,9 @@ constexpr int kWidestWord = 32;
 }
 
 int parse_bit(std::string_view digits, const std::string& text) {
-  int bit = -1;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bit);
-  if (error != std::errc{} || end != digits.data() + digits.size() || bit < 0) refuse(text);
-  return bit;
+  const std::optional<int> bit = parse_whole<int>(digits);
+  if (!bit || *bit < 0) refuse(text);
+  return *bit;
 }
 
 BitRange parse_range(std::string_view item, const std::string& text) {
@@ -44,13 +44,8 @@ BitRange parse_range(std::string_view item, const std::string& text) {
 std::vector<BitRange> parse_bit_ranges(const std::string& text) {
   std::vector<BitRange> ranges;
   if (text.empty()) return ranges;
-  std::string_view rest = text;
-  for (;;) {
-    const auto comma = rest.find(',');
-    ranges.push_back(parse_range(rest.substr(0, comma), text));
-    if (comma == std::string_view::npos) return ranges;
-    rest.remove_prefix(comma + 1);
-  }
+  for (const std::string& item : split_text(text)) ranges.push_back(parse_range(item, text));
+  return ranges;
 }
 
 std::vector<int> allowed_bits(const std::vector<BitRange>& ranges, int width) {

@@ -3,41 +3,17 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
 
+#include "flipscope/model/csv_line.h"
 #include "flipscope/model/file_bytes.h"
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
 namespace {
-
-/// The fields of one line; a quoted field may hold commas, and "" for a quote.
-std::vector<std::string> split(std::string_view line) {
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (quoted) {
-      if (c != '"') {
-        fields.back() += c;
-      } else if (i + 1 < line.size() && line[i + 1] == '"') {
-        fields.back() += line[++i];
-      } else {
-        quoted = false;
-      }
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == ',') {
-      fields.emplace_back();
-    } else {
-      fields.back() += c;
-    }
-  }
-  return fields;
-}
 
 std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
@@ -46,11 +22,7 @@ std::string_view trim(std::string_view text) {
 }
 
 std::optional<std::int64_t> parse_integer(std::string_view text) {
-  text = trim(text);
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return {};
-  return number;
+  return parse_whole<std::int64_t>(trim(text));
 }
 
 struct Columns {
@@ -59,7 +31,7 @@ struct Columns {
 
 Columns read_header(const std::string& file, std::string_view line) {
   Columns columns;
-  const std::vector<std::string> names = split(line);
+  const std::vector<std::string> names = csv_fields(line);
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string_view name = trim(names[i]);
     const int column = static_cast<int>(i);
@@ -199,7 +171,7 @@ std::vector<FaultListEntry> read_fault_list(const std::string& file, const Fault
       continue;
     }
     const std::string where = fmt::format("{}:{}", file, line_number);
-    const std::vector<std::string> fields = split(line);
+    const std::vector<std::string> fields = csv_fields(line);
     const auto field = [&](int column) -> std::string {
       if (column < 0) return {};
       if (static_cast<std::size_t>(column) >= fields.size()) {
@@ -256,16 +228,6 @@ std::string tensor_index(const Shape& shape, std::int64_t index) {
     index %= step;
   }
   return fmt::format("({}{})", fmt::join(tuple, ", "), tuple.size() == 1 ? "," : "");
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
 }
 
 }  // namespace flipscope

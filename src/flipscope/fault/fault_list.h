@@ -32,7 +32,4 @@ std::vector<int> targets_within(const FaultSpace& space, const FaultSpace& whole
 /// "(3, 0, 2, 1)", as the shared format writes the element `index` of a tensor of `shape`.
 std::string tensor_index(const Shape& shape, std::int64_t index);
 
-/// A CSV field: quoted where it holds a comma, a quote or a line break.
-std::string csv_field(const std::string& text);
-
 }  // namespace flipscope

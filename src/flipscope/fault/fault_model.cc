@@ -1,11 +1,11 @@
 // Fault models: what strikes together, and what it does to a bit.
 #include "flipscope/fault/fault_model.h"
 
-#include <charconv>
 #include <optional>
 #include <string_view>
 
 #include "flipscope/model/number_text.h"
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
@@ -17,12 +17,11 @@ std::optional<std::string_view> after(std::string_view text, std::string_view pr
 }
 
 int parse_bits(std::string_view digits, const std::string& text) {
-  int count = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
-  if (error != std::errc{} || end != digits.data() + digits.size() || count < 1) {
+  const std::optional<int> count = parse_whole<int>(digits);
+  if (!count || *count < 1) {
     fail("faults", "--faults '{}': the number of bits is 1 or more", text);
   }
-  return count;
+  return *count;
 }
 
 }  // namespace

@@ -1,14 +1,13 @@
 // Collects the tensors whose bits can be struck, and numbers their bits.
 #include "flipscope/fault/fault_space.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 #include <cassert>
 #include <iterator>
 #include <set>
 #include <utility>
 
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
@@ -137,7 +136,7 @@ class Collector {
     if (!options_.layers.empty()) {
       bool matches = false;
       for (const std::string& glob : options_.layers) {
-        if (fnmatch(glob.c_str(), target.layer.c_str(), 0) != 0) continue;
+        if (!matches_glob(target.layer, glob)) continue;
         matches = true;
         matched_.insert(glob);
       }

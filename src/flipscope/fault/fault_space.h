@@ -112,4 +112,7 @@ struct OperandRead {
 std::int64_t operand_count(const Graph& graph, int node);
 OperandRead operand_read(const Graph& graph, int node, std::int64_t index);
 
+/// Multiply-adds of one sample in a node; 0 where it is not weighted.
+double multiply_adds(const Graph& graph, int node);
+
 }  // namespace flipscope

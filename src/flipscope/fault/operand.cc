@@ -4,6 +4,7 @@
 // A convolution's taps are a product over its axes, so both directions are mixed-radix arithmetic
 // on the number of taps that each output position of each axis has.
 #include <cassert>
+#include <type_traits>
 
 #include "flipscope/fault/fault_space.h"
 
@@ -177,6 +178,10 @@ std::int64_t operand_count(const Graph& graph, int n) {
   }
   assert(std::holds_alternative<MatrixProduct>(node.op));
   return element_count(graph.values[node.output].shape) * summed_length(node);
+}
+
+double multiply_adds(const Graph& graph, int n) {
+  return is_weighted(graph.nodes[n]) ? static_cast<double>(operand_count(graph, n)) : 0;
 }
 
 OperandRead operand_read(const Graph& graph, int n, std::int64_t index) {

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <cassert>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
 #include "flipscope/fault/binary_search.h"
 #include "flipscope/fault/until.h"
 #include "flipscope/model/number_text.h"
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/binomial.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/random.h"
@@ -98,9 +98,7 @@ std::unique_ptr<Selection> shuffle_faults(const FaultSpace& space, const FaultMo
   AllFaults all(space, model);
   auto numbers =
       sample_without_replacement(seed, kSubsetStream, all.size(), std::min(count, all.size()));
-  Random random(seed, kOrderStream);
-  for (std::size_t i = numbers.size(); i > 1; --i)
-    std::swap(numbers[i - 1], numbers[random.below(i)]);
+  shuffle(numbers, Random(seed, kOrderStream));
   return std::make_unique<DrawnFaults>(std::move(all), std::move(numbers));
 }
 
@@ -165,12 +163,9 @@ class Trials : public Selection {
 };
 
 std::uint64_t parse_count(std::string_view digits, const std::string& text) {
-  std::uint64_t count = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
-  if (error != std::errc{} || end != digits.data() + digits.size() || count < 1) {
-    fail("faults", "--select '{}': N is a number, 1 or more", text);
-  }
-  return count;
+  const auto count = parse_whole<std::uint64_t>(digits);
+  if (!count || *count < 1) fail("faults", "--select '{}': N is a number, 1 or more", text);
+  return *count;
 }
 
 }  // namespace

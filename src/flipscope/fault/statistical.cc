@@ -129,8 +129,7 @@ std::string to_string(const OutlierRule& rule) {
 BitDistances mean_distances(const Graph& graph, const FaultSpace& space) {
   BitDistances distances;
   for (const FaultTarget& target : space.targets()) {
-    if (target.part != Part::weights && target.part != Part::biases &&
-        target.part != Part::normalization) {
+    if (!is_stored(target.part)) {
       fail(
           "faults",
           "data-aware sampling reads stored words, and {} have none: take unaware, or --in weights",

@@ -199,6 +199,10 @@ int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source)
     }
     const Provenance& final_origin = *from.provenance;
     source = final_origin.source;
+    if (final_origin.encoding && !is_integer(final_origin.type) &&
+        final_origin.changed_by.empty()) {
+      stored.latent.assign(final_origin.file_values.begin(), final_origin.file_values.end());
+    }
     // Elements that the symbol shows are stored as it shows them; the rest as the file has them.
     reals = final_origin.file_values;
     for (std::size_t i = 0; i < source.size(); ++i) {
@@ -214,9 +218,11 @@ int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source)
   stored.words.reserve(reals.size());
   for (std::size_t i = 0; i < reals.size(); ++i) {
     const std::size_t channel = encoding.channel(static_cast<std::int64_t>(i), stored.shape);
-    const double scale = as_codes ? 1.0 : encoding.scale[encoding.scale.size() == 1 ? 0 : channel];
-    const double zero = encoding.zero_point[encoding.zero_point.size() == 1 ? 0 : channel];
-    stored.words.push_back(encode(nearest, reals[i] / scale + zero));
+    const double scale = as_codes ? 1.0 : encoding.scale_of(channel);
+    const double zero = encoding.zero_point_of(channel);
+    const double code = reals[i] / scale;
+    // −0 + 0 is another word than −0.
+    stored.words.push_back(encode(nearest, encoding.is_float() ? code : code + zero));
   }
   bool identity = source.size() == reals.size();
   for (std::size_t i = 0; i < source.size() && identity; ++i) {

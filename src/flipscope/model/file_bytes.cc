@@ -1,14 +1,14 @@
 // Whole files, in and out.
 #include "flipscope/model/file_bytes.h"
 
-#include <unistd.h>
-
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
 
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
@@ -31,31 +31,10 @@ std::string read_file_bytes(const std::string& path) {
 }
 
 void write_file_atomically(const std::string& path, std::string_view bytes) {
-  std::error_code error;
-  fs::path target = path;
-  if (fs::exists(target, error)) {
-    if (!fs::is_regular_file(target, error)) {
-      fail("file", "{}: is not a regular file; name a file to write", path);
-    }
-    target = fs::canonical(target, error);
-  }
-  fs::path temporary = target;
-  temporary += fmt::format(".part{}", ::getpid());
-  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
-  if (!file) fail("file", "{}: cannot be written ({})", path, std::strerror(errno));
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  if (!file) {
-    const int reason = errno;
-    fs::remove(temporary, error);
-    fail("file", "{}: cannot be written ({})", path, std::strerror(reason));
-  }
-  fs::rename(temporary, target, error);
-  if (error) {
-    const std::string reason = error.message();
-    fs::remove(temporary, error);
-    fail("file", "{}: cannot be written ({})", path, reason);
-  }
+  assert(!path.empty());
+  OutputFile file(path);
+  file.write(bytes);
+  file.finish();
 }
 
 }  // namespace flipscope

@@ -26,6 +26,10 @@ const char* to_string(Part part) {
   return "none";
 }
 
+bool is_stored(Part part) {
+  return part == Part::weights || part == Part::biases || part == Part::normalization;
+}
+
 double real_value(const StoredTensor& stored, std::int64_t i, Word word) {
   const Encoding& encoding = stored.encoding;
   const std::size_t channel = encoding.channel(i, stored.shape);
@@ -37,9 +41,8 @@ double read_element(const Graph& graph, const Constant& constant, std::int64_t i
   const StoredTensor& stored = graph.stored[constant.stored];
   const std::int64_t at = constant.source.empty() ? i : constant.source[i];
   const std::size_t channel = stored.encoding.channel(at, stored.shape);
-  const auto& zero = stored.encoding.zero_point;
   const double scale = constant.scale[constant.scale.size() == 1 ? 0 : channel];
-  return (decode(stored.encoding.format, word) - zero[zero.size() == 1 ? 0 : channel]) * scale;
+  return (decode(stored.encoding.format, word) - stored.encoding.zero_point_of(channel)) * scale;
 }
 
 std::vector<double> read_constant(const Graph& graph, const Constant& constant) {

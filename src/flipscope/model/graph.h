@@ -16,6 +16,9 @@ enum class Part { weights, biases, normalization, activations, operands, inputs,
 
 const char* to_string(Part part);
 
+/// True where it has words in the model file.
+bool is_stored(Part part);
+
 /// What the hardware stores of the model file: code words in the file's own order. Faults in
 /// weights, biases and normalization parameters strike here, and every consumer sees them.
 struct StoredTensor {
@@ -25,6 +28,8 @@ struct StoredTensor {
   Shape shape;
   Encoding encoding;
   std::vector<Word> words;  ///< C order
+  /// C order: the numbers of the file that a quantizer made the words of; empty where none did.
+  std::vector<float> latent{};
 };
 
 /// How a node reads a stored tensor: element i is

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cstring>
 #include <fstream>
 
 #include "flipscope/model/stored_array.h"
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/number_format.h"
 
@@ -158,15 +158,14 @@ std::string read_external_data(const ExternalData& external, const fs::path& fol
   std::string location;
   std::uint64_t offset = 0, length = expected;
   for (const auto& [key, value] : external) {
-    const auto number = [&name = key, &text = value](std::uint64_t& to) {
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), to);
-      if (error != std::errc() || end != text.data() + text.size()) {
-        fail("tensor", "external data: {} is \"{}\", not a number", name, text);
-      }
+    const auto number = [&name = key, &text = value] {
+      const auto parsed = parse_whole<std::uint64_t>(text);
+      if (!parsed) fail("tensor", "external data: {} is \"{}\", not a number", name, text);
+      return *parsed;
     };
     if (key == "location") location = value;
-    if (key == "offset") number(offset);
-    if (key == "length") number(length);
+    if (key == "offset") offset = number();
+    if (key == "length") length = number();
   }
   const fs::path relative(location);
   std::error_code error;

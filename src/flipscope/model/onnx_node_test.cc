@@ -17,7 +17,7 @@
 
 #include "flipscope/model/onnx.h"
 #include "flipscope/model/onnx_operators.h"
-#include "flipscope/model/run_graph.h"
+#include "flipscope/model/test_run_graph.h"
 
 namespace flipscope {
 namespace {

@@ -37,6 +37,12 @@ TEST(Onnx, initializer_behind_dequantize_linear_is_the_stored_words) {
                                    0.25F * (7 + 10 * -4 + 100 * 9)}));
 }
 
+TEST(Onnx, a_float_keeps_the_sign_of_its_zero) {
+  const Graph graph = convert(model_of({1, 2}, {initializer("w", kFloat, {2, 1}, {-0.0, 0.0})},
+                                       {node("MatMul", {"x", "w"}, "y")}));
+  EXPECT_EQ(stored(graph, "w")->words, (std::vector<Word>{0x80000000, 0}));
+}
+
 TEST(Onnx, layers_are_named_by_their_initializers_or_else_their_nodes) {
   for (const auto& [initializer_name, layer] :
        std::vector<std::pair<std::string, std::string>>{{"fc.1.weight", "fc.1"},

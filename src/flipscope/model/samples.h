@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "flipscope/model/graph.h"
-#include "flipscope/model/number_text.h"
 #include "flipscope/numeric/tensor.h"
 
 namespace flipscope {

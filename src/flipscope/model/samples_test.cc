@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "flipscope/model/npy.h"
+#include "flipscope/model/number_text.h"
 #include "flipscope/model/test_files.h"
 #include "flipscope/numeric/test_data.h"
 #include "flipscope/numeric/test_error.h"

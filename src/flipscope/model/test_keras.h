@@ -8,7 +8,7 @@
 
 #include "flipscope/model/hdf5_file.h"
 #include "flipscope/model/keras.h"
-#include "flipscope/model/run_graph.h"
+#include "flipscope/model/test_run_graph.h"
 #include "flipscope/numeric/test_error.h"
 
 namespace flipscope::keras_test {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "flipscope/model/onnx.h"
-#include "flipscope/model/run_graph.h"
+#include "flipscope/model/test_run_graph.h"
 #include "flipscope/numeric/test_error.h"
 
 namespace flipscope::onnx_test {

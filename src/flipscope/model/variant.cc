@@ -1,9 +1,6 @@
 #include "flipscope/model/variant.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <numeric>
@@ -11,6 +8,7 @@
 #include <set>
 #include <string_view>
 
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/error.h"
 
 namespace flipscope {
@@ -20,13 +18,6 @@ struct Requantization {
   std::string glob;
   Encoding encoding;
 };
-
-std::optional<int> whole_number(std::string_view text) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return {};
-  return number;
-}
 
 /// Commas also stand between B and I.
 std::vector<Requantization> parse_requantizations(const std::string& text) {
@@ -38,8 +29,8 @@ std::vector<Requantization> parse_requantizations(const std::string& text) {
     const auto end = comma == std::string_view::npos ? comma : rest.find(',', comma + 1);
     std::optional<int> bits, integer_bits;
     if (fixed != std::string_view::npos && fixed > 0 && comma != std::string_view::npos) {
-      bits = whole_number(rest.substr(fixed + kFixed.size(), comma - fixed - kFixed.size()));
-      integer_bits = whole_number(rest.substr(comma + 1, end - comma - 1));
+      bits = parse_whole<int>(rest.substr(fixed + kFixed.size(), comma - fixed - kFixed.size()));
+      integer_bits = parse_whole<int>(rest.substr(comma + 1, end - comma - 1));
     }
     if (!bits || !integer_bits || text.ends_with(',') || *bits < 2 || *bits > 24 ||
         std::abs(*integer_bits) > 64) {
@@ -73,6 +64,7 @@ void prune(StoredTensor& tensor, double share) {
            to_string(tensor.encoding));
     }
     tensor.words[order[k]] = word;
+    if (!tensor.latent.empty()) tensor.latent[order[k]] = 0;
   }
 }
 
@@ -106,7 +98,7 @@ void apply(const Variant& variant, Graph& graph) {
     prune(tensor, variant.prune);
     const Encoding* format = nullptr;
     for (std::size_t f = 0; f < formats.size(); ++f) {
-      if (fnmatch(formats[f].glob.c_str(), tensor.layer.c_str(), 0) != 0) continue;
+      if (!matches_glob(tensor.layer, formats[f].glob)) continue;
       matched[f] = true;
       format = &formats[f].encoding;
     }

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "flipscope/numeric/chi_square.h"
+#include "flipscope/numeric/test_chi_square.h"
 
 namespace flipscope {
 namespace {

@@ -25,9 +25,9 @@ struct Function {
   }
 
 const std::vector<Function> kFunctions = {
-    ROW(exp),   ROW(exp2),  ROW(expm1), ROW(log),  ROW(log2), ROW(log10), ROW(log1p), ROW(sin),
-    ROW(cos),   ROW(tan),   ROW(asin),  ROW(acos), ROW(atan), ROW(sinh),  ROW(cosh),  ROW(tanh),
-    ROW(asinh), ROW(acosh), ROW(atanh), ROW(erf),  ROW(erfc), ROW(cbrt),
+    ROW(exp),  ROW(exp2),  ROW(expm1), ROW(log),   ROW(log2), ROW(log1p), ROW(sin),
+    ROW(cos),  ROW(tan),   ROW(asin),  ROW(acos),  ROW(atan), ROW(sinh),  ROW(cosh),
+    ROW(tanh), ROW(asinh), ROW(acosh), ROW(atanh), ROW(erf),  ROW(erfc),  ROW(cbrt),
 };
 
 #undef ROW
@@ -156,7 +156,7 @@ TEST(DeterministicMath, Signature) {
           signature * 6364136223846793005u + std::bit_cast<std::uint64_t>(function.in_double(x));
     }
   }
-  EXPECT_EQ(signature, 15414191198956394856u);
+  EXPECT_EQ(signature, 10328681845238260303u);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 #include "flipscope/numeric/deterministic_math.h"

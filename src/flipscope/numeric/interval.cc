@@ -49,25 +49,7 @@ double beta_fraction(double a, double b, double x, double y, double lambda) {
   return 1 / value;
 }
 
-/// x with I_x(a, b) = p, by bisection to the last bits.
-double beta_quantile(double a, double b, double p) {
-  double lower = 0;
-  double upper = 1;
-  while (upper - lower > 4e-16 * upper) {
-    const double middle = lower + (upper - lower) / 2;
-    if (middle == lower || middle == upper) break;
-    (incomplete_beta(a, b, middle) < p ? lower : upper) = middle;
-  }
-  return lower + (upper - lower) / 2;
-}
-
 }  // namespace
-
-double normal_quantile(double p) {
-  assert(0 < p && p < 1);
-  const double distance = std::numbers::sqrt2 * inverse_erfc(2 * std::min(p, 1 - p));
-  return p < 0.5 ? -distance : distance;
-}
 
 double two_sided_z(double confidence) {
   assert(0 <= confidence && confidence < 1);
@@ -87,15 +69,6 @@ Interval wilson_interval(double successes, double n, double confidence, std::uin
   const double half = std::sqrt(z2 * (successes * (n - successes) / n + z2 / 4)) / (n + z2);
   return {successes == 0 ? 0 : std::max(centre - half, 0.0),
           successes == n ? 1 : std::min(centre + half, 1.0)};
-}
-
-Interval clopper_pearson_interval(double successes, double n, double confidence) {
-  assert(0 <= successes && successes <= n && 0 <= confidence && confidence < 1);
-  if (n == 0) return {};
-  const double tail = (1 - confidence) / 2;
-  const double failures = n - successes;
-  return {successes == 0 ? 0 : beta_quantile(successes, failures + 1, tail),
-          failures == 0 ? 1 : beta_quantile(successes + 1, failures, 1 - tail)};
 }
 
 double incomplete_beta(double a, double b, double x) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace flipscope {
@@ -42,5 +43,11 @@ class Random {
 /// memory. Throws Error where n exceeds the population.
 std::vector<std::uint64_t> sample_without_replacement(std::uint64_t seed, std::uint64_t stream,
                                                       std::uint64_t population, std::uint64_t n);
+
+/// Every order is equally likely (Fisher and Yates).
+template <typename T>
+void shuffle(std::vector<T>& items, Random random) {
+  for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random.below(i)]);
+}
 
 }  // namespace flipscope

@@ -1,7 +1,6 @@
 #include "flipscope/ops/convolution.h"
 
 #include <algorithm>
-#include <cassert>
 #include <numeric>
 #include <type_traits>
 

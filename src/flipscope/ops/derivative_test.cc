@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "flipscope/ops/op_laws.h"
+#include "flipscope/ops/test_op_laws.h"
 
 namespace flipscope {
 namespace {

@@ -1,7 +1,6 @@
 #include "flipscope/ops/dot.h"
 
 #include <array>
-#include <cassert>
 #include <cmath>
 #include <type_traits>
 

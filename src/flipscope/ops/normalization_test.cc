@@ -2,7 +2,7 @@
 
 #include "flipscope/numeric/aligned.h"
 #include "flipscope/numeric/error.h"
-#include "flipscope/ops/op_laws.h"
+#include "flipscope/ops/test_op_laws.h"
 
 namespace flipscope {
 namespace {

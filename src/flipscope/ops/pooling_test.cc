@@ -2,8 +2,10 @@
 
 #include <rapidcheck.h>
 
+#include <limits>
+
 #include "flipscope/numeric/error.h"
-#include "flipscope/ops/op_laws.h"
+#include "flipscope/ops/test_op_laws.h"
 
 namespace flipscope {
 namespace {

@@ -3,8 +3,8 @@
 #include <rapidcheck.h>
 
 #include "flipscope/numeric/error.h"
-#include "flipscope/ops/op_laws.h"
 #include "flipscope/ops/rounding.h"
+#include "flipscope/ops/test_op_laws.h"
 
 namespace flipscope {
 namespace {

@@ -3,7 +3,7 @@
 #include <rapidcheck.h>
 
 #include "flipscope/numeric/error.h"
-#include "flipscope/ops/op_laws.h"
+#include "flipscope/ops/test_op_laws.h"
 
 namespace flipscope {
 namespace {

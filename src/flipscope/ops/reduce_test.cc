@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "flipscope/numeric/error.h"
-#include "flipscope/ops/op_laws.h"
+#include "flipscope/ops/test_op_laws.h"
 
 namespace flipscope {
 namespace {

@@ -1,7 +1,7 @@
 #include "flipscope/ops/softmax.h"
 
 #include "flipscope/numeric/error.h"
-#include "flipscope/ops/op_laws.h"
+#include "flipscope/ops/test_op_laws.h"
 
 namespace flipscope {
 namespace {

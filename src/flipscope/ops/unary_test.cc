@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "flipscope/ops/op_laws.h"
+#include "flipscope/ops/test_op_laws.h"
 
 namespace flipscope {
 namespace {

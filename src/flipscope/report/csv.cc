@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "flipscope/fault/fault_list.h"
+#include "flipscope/model/csv_line.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/report/report.h"
 

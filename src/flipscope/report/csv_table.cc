@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "flipscope/model/csv_line.h"
 #include "flipscope/model/file_bytes.h"
 #include "flipscope/model/number_text.h"
 #include "flipscope/numeric/error.h"
@@ -18,24 +19,6 @@ bool next_line(std::string_view& text, std::string_view& line) {
   text.remove_prefix(std::min(end + 1, text.size()));
   if (line.ends_with('\r')) line.remove_suffix(1);
   return true;
-}
-
-std::vector<std::string> fields_of(std::string_view line) {
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (c == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
-      fields.back() += line[++i];
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      fields.emplace_back();
-    } else {
-      fields.back() += c;
-    }
-  }
-  return fields;
 }
 
 }  // namespace
@@ -73,10 +56,10 @@ void read_table(const std::string& file, const std::function<void(const CsvRow&)
   const std::string bytes = read_file_bytes(file);
   std::string_view text = bytes, line;
   if (!next_line(text, line) || line.empty()) fail("report", "{} is empty", file);
-  const std::vector<std::string> columns = fields_of(line);
+  const std::vector<std::string> columns = csv_fields(line);
   for (std::size_t number = 2; next_line(text, line); ++number) {
     if (line.empty()) continue;
-    const std::vector<std::string> fields = fields_of(line);
+    const std::vector<std::string> fields = csv_fields(line);
     if (fields.size() != columns.size()) {
       fail("report", "{}:{}: {} fields, where the header has {}", file, number, fields.size(),
            columns.size());
@@ -89,7 +72,7 @@ std::vector<std::string> table_columns(const std::string& file) {
   const std::string bytes = read_file_bytes(file);
   std::string_view text = bytes, line;
   if (!next_line(text, line)) fail("report", "{} is empty", file);
-  return fields_of(line);
+  return csv_fields(line);
 }
 
 }  // namespace flipscope

@@ -4,34 +4,19 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <string_view>
 
 #include "flipscope/analysis/pareto.h"
 #include "flipscope/analysis/protection.h"
 #include "flipscope/campaign/store.h"
 #include "flipscope/fault/fault_space.h"
+#include "flipscope/model/csv_line.h"
 #include "flipscope/model/file_bytes.h"
 #include "flipscope/model/number_text.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/score/score.h"
 
 namespace flipscope {
-namespace {
-
-std::vector<std::string> fields_of(const std::string& line) {
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  for (const char c : line) {
-    if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      fields.emplace_back();
-    } else if (c != '\r') {
-      fields.back() += c;
-    }
-  }
-  return fields;
-}
-
-}  // namespace
 
 CostTable read_costs(const std::string& file) {
   CostTable table;
@@ -39,7 +24,9 @@ CostTable read_costs(const std::string& file) {
   std::size_t number = 0;
   for (std::size_t from = 0; from < bytes.size();) {
     const std::size_t end = std::min(bytes.find('\n', from), bytes.size());
-    std::vector<std::string> fields = fields_of(bytes.substr(from, end - from));
+    std::string_view line = std::string_view(bytes).substr(from, end - from);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    std::vector<std::string> fields = csv_fields(line);
     from = end + 1;
     ++number;
     if (fields.size() == 1 && fields[0].empty()) continue;
@@ -81,7 +68,7 @@ Design read_design(const std::string& path, std::string& score_name) {
   std::uint64_t worse = 0, rows = 0;
   std::vector<double> harm;
   store.for_each_row([&](const FaultRow& row) {
-    const double change = score == "accuracy" ? *golden - row.score : row.score - *golden;
+    const double change = higher_is_better(score) ? *golden - row.score : row.score - *golden;
     ++rows;
     worse += change > 0 || std::isnan(change) ? 1 : 0;
     if (std::isfinite(change)) harm.push_back(std::max(change, 0.0));
@@ -128,7 +115,7 @@ void mark_front(std::vector<Design>& designs, const std::string& score_name) {
   std::vector<std::vector<double>> rows;
   for (const Design& design : designs) {
     std::vector<double> row{static_cast<double>(design.bits),
-                            score_name == "accuracy" ? -design.score : design.score,
+                            higher_is_better(score_name) ? -design.score : design.score,
                             design.to_guard ? static_cast<double>(*design.to_guard) : unknown};
     for (const std::string& cost : design.costs) {
       row.push_back(parse_number(cost).value_or(unknown));

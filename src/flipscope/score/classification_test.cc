@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "flipscope/score/special_values.h"
+#include "flipscope/score/test_special_values.h"
 
 namespace flipscope {
 namespace {

@@ -25,6 +25,20 @@ void find_changed(const float* golden, const float* faulty, int values, int lane
   for (int l = 0; l < lanes; ++l) differ[l] = bits[l] != 0 ? 1 : 0;
 }
 
+/// broken[l] = 1 where no cell is above 0, while some are in the golden output.
+void find_emptied(const float* golden, const float* faulty, std::span<const int> cells, int lanes,
+                  std::uint8_t* broken) {
+  std::array<float, kDecisionLanes> before{}, after{};
+  for (const int cell : cells) {
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(cell) * lanes;
+    for (int l = 0; l < lanes; ++l) {
+      before[l] = std::max(before[l], golden[row + l]);
+      after[l] = std::max(after[l], faulty[row + l]);
+    }
+  }
+  for (int l = 0; l < lanes; ++l) broken[l] |= before[l] > 0 && !(after[l] > 0) ? 1 : 0;
+}
+
 }  // namespace
 
 const char* to_string(Outcome outcome) {
@@ -51,14 +65,16 @@ OutcomeCounts& OutcomeCounts::operator+=(const OutcomeCounts& more) {
 }
 
 void classify_samples(const float* golden, const float* faulty, int values, int samples, int lanes,
-                      bool has_decision, const std::uint8_t* meets_condition, Outcome* outcome) {
+                      const OutcomeRules& rules, const std::uint8_t* meets_condition,
+                      Outcome* outcome) {
   assert(samples <= lanes && lanes <= kDecisionLanes);
   std::array<std::uint8_t, kDecisionLanes> broken;
   std::array<std::uint8_t, kDecisionLanes> differ;
   find_non_finite(faulty, values, lanes, broken.data());
+  find_emptied(golden, faulty, rules.cells, lanes, broken.data());
   find_changed(golden, faulty, values, lanes, differ.data());
   std::array<std::uint8_t, kDecisionLanes> critical{};
-  if (has_decision) {
+  if (rules.has_decision) {
     std::array<std::int32_t, kDecisionLanes> before;
     std::array<std::int32_t, kDecisionLanes> after;
     decide(golden, values, lanes, before.data());
@@ -76,10 +92,10 @@ void classify_samples(const float* golden, const float* faulty, int values, int 
 }
 
 OutcomeCounts classify_block(const float* golden, const float* faulty, int values, int samples,
-                             int lanes, bool has_decision, const std::uint8_t* meets_condition) {
+                             int lanes, const OutcomeRules& rules,
+                             const std::uint8_t* meets_condition) {
   std::array<Outcome, kDecisionLanes> outcomes;
-  classify_samples(golden, faulty, values, samples, lanes, has_decision, meets_condition,
-                   outcomes.data());
+  classify_samples(golden, faulty, values, samples, lanes, rules, meets_condition, outcomes.data());
   OutcomeCounts counts;
   for (int l = 0; l < samples; ++l) {
     switch (outcomes[l]) {

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "flipscope/score/special_values.h"
+#include "flipscope/score/test_special_values.h"
 
 namespace flipscope {
 namespace {
@@ -14,7 +14,7 @@ Outcome outcome_of(const std::vector<float>& golden, const std::vector<float>& f
                    bool has_decision = true, const std::uint8_t* condition = nullptr) {
   Outcome outcome;
   classify_samples(golden.data(), faulty.data(), static_cast<int>(golden.size()), 1, 1,
-                   has_decision, condition, &outcome);
+                   OutcomeRules{has_decision, {}}, condition, &outcome);
   return outcome;
 }
 
@@ -37,11 +37,25 @@ TEST(Outcome, WithoutADecisionTheConditionSays) {
   EXPECT_EQ(outcome_of({1, 2}, {kNan, 2}, false, &yes), Outcome::due);
 }
 
+TEST(Outcome, CellsThatAFaultEmptiesAreDetectable) {
+  const std::vector<int> cells{0, 2};
+  const auto outcome_of = [&](const std::vector<float>& golden, const std::vector<float>& faulty) {
+    Outcome outcome;
+    classify_samples(golden.data(), faulty.data(), 3, 1, 1, OutcomeRules{false, cells}, nullptr,
+                     &outcome);
+    return outcome;
+  };
+  EXPECT_EQ(outcome_of({1, 2, 0}, {0, 2, -1}), Outcome::due);
+  EXPECT_EQ(outcome_of({1, 2, 0}, {0, 2, 1}), Outcome::non_critical);
+  EXPECT_EQ(outcome_of({0, 2, -1}, {0, 3, -1}), Outcome::non_critical);
+  EXPECT_EQ(outcome_of({0, 2, -1}, {0, 2, -1}), Outcome::masked);
+}
+
 TEST(Outcome, PaddingLanesDoNotCount) {
   // Two samples in four lanes; the padding is broken.
   const std::vector<float> golden{1, 1, 1, 1, 2, 2, 2, 2};
   const std::vector<float> faulty{1, 3, kNan, 9, 2, 2, 2, 2};
-  EXPECT_EQ(classify_block(golden.data(), faulty.data(), 2, 2, 4, true),
+  EXPECT_EQ(classify_block(golden.data(), faulty.data(), 2, 2, 4, OutcomeRules{true, {}}),
             (OutcomeCounts{.masked = 1, .critical = 1}));
 }
 
@@ -55,8 +69,8 @@ TEST(Outcome, EachPairHasExactlyOne) {
       golden.push_back(pairs[i].first);
       faulty.push_back(i % 3 == 0 ? pairs[i].second : pairs[i].first);
     }
-    RC_ASSERT(classify_block(golden.data(), faulty.data(), 2, lanes, lanes, true).total() ==
-              static_cast<std::uint32_t>(lanes));
+    RC_ASSERT(classify_block(golden.data(), faulty.data(), 2, lanes, lanes, OutcomeRules{true, {}})
+                  .total() == static_cast<std::uint32_t>(lanes));
   });
 }
 

@@ -29,6 +29,9 @@ ScoreSpec parse_score(const std::string& text);
 /// The spelling that parse_score() reads.
 std::string to_string(const ScoreSpec& spec);
 
+/// Whether a network with more of this score (in that spelling) is the better one.
+bool higher_is_better(const std::string& score);
+
 /// What emd needs beside the outputs.
 struct EmdSettings {
   GroundDistance cost;

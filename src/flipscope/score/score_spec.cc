@@ -1,7 +1,7 @@
 // Scores by name.
-#include <charconv>
 #include <string_view>
 
+#include "flipscope/model/text.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/score/score.h"
 
@@ -28,11 +28,8 @@ ScoreSpec parse_score(const std::string& text) {
   const std::string name = text.substr(0, colon);
   const std::string rest = colon == std::string::npos ? "" : text.substr(colon + 1);
   if (name == "exec" && !rest.empty()) return {.kind = Kind::exec, .program = rest};
-  int k = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), k);
-  if (name == "topk" && error == std::errc{} && end == rest.data() + rest.size() && k > 0) {
-    return {.kind = Kind::topk, .k = k};
-  }
+  const std::optional<int> k = parse_whole<int>(rest);
+  if (name == "topk" && k && *k > 0) return {.kind = Kind::topk, .k = *k};
   fail("score",
        "--score '{}' is unknown; it is one of mispredict, topk:K (K ≥ 1), accuracy, mse, "
        "mae, emd, exec:PROGRAM",
@@ -45,6 +42,10 @@ std::string to_string(const ScoreSpec& spec) {
   }
   if (spec.kind == Kind::topk) return fmt::format("topk:{}", spec.k);
   return "exec:" + spec.program;
+}
+
+bool higher_is_better(const std::string& score) {
+  return score == "accuracy";
 }
 
 }  // namespace flipscope

@@ -8,7 +8,7 @@
 #include "flipscope/model/test_files.h"
 #include "flipscope/numeric/test_data.h"
 #include "flipscope/numeric/test_error.h"
-#include "flipscope/score/special_values.h"
+#include "flipscope/score/test_special_values.h"
 
 namespace flipscope {
 namespace {

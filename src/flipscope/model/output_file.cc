@@ -1,10 +1,12 @@
 // A text that goes to standard output, or to a file at once.
-#include "flipscope/campaign/output_file.h"
+#include "flipscope/model/output_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -14,17 +16,24 @@
 
 namespace flipscope {
 
-OutputFile::OutputFile(std::string path) : path_(std::move(path)) {
+namespace fs = std::filesystem;
+
+OutputFile::OutputFile(std::string path) : path_(std::move(path)), target_(path_) {
   if (path_.empty()) {
     file_ = stdout;
     return;
   }
   std::error_code error;
-  const std::filesystem::file_status status = std::filesystem::status(path_, error);
-  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-    fail("export", "{} is not a regular file; name a file to write", path_);
+  const fs::file_status status = fs::status(path_, error);
+  if (fs::exists(status)) {
+    if (!fs::is_regular_file(status)) {
+      fail("export", "{} is not a regular file; name a file to write", path_);
+    }
+    target_ = fs::canonical(path_, error).string();
+    if (error) fail("export", "{} cannot be written: {}", path_, error.message());
   }
-  temporary_ = fmt::format("{}.{}.part", path_, getpid());
+  static std::atomic<std::uint64_t> made = 0;
+  temporary_ = fmt::format("{}.{}-{}.part", target_, getpid(), made++);
   file_ = std::fopen(temporary_.c_str(), "wb");
   if (file_ == nullptr) fail("export", "{} cannot be written: {}", path_, std::strerror(errno));
 }
@@ -49,7 +58,7 @@ void OutputFile::finish() {
   if (path_.empty()) return;
   if (fsync(fileno(file_)) != 0) fail_write();
   std::FILE* const file = std::exchange(file_, nullptr);
-  if (std::fclose(file) != 0 || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+  if (std::fclose(file) != 0 || std::rename(temporary_.c_str(), target_.c_str()) != 0) {
     const int error = errno;
     unlink(temporary_.c_str());
     errno = error;

@@ -7,8 +7,8 @@
 
 namespace flipscope {
 
-/// Writes to a temporary file beside `path`, which finish() renames; without finish() the
-/// destructor removes it. An empty path is standard output.
+/// Writes to a temporary file beside `path`, or beside what the link `path` leads to; finish()
+/// renames it, and without finish() the destructor removes it. An empty path is standard output.
 class OutputFile {
  public:
   /// Throws Error where the file cannot be made.
@@ -24,7 +24,7 @@ class OutputFile {
  private:
   [[noreturn]] void fail_write() const;
 
-  std::string path_, temporary_;
+  std::string path_, target_, temporary_;
   std::FILE* file_ = nullptr;
 };
 

@@ -1,8 +1,6 @@
 // Random small networks for tests: every weighted operator, branches, odd shapes, several formats.
 #pragma once
 
-#include <bit>
-#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,12 +11,6 @@
 #include "flipscope/numeric/random.h"
 
 namespace flipscope::testing {
-
-/// Bit for bit, but that all NaNs are alike.
-inline bool same(float a, float b) {
-  return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) ||
-         (std::isnan(a) && std::isnan(b));
-}
 
 class RandomNetwork {
  public:

@@ -1,0 +1,43 @@
+#include "flipscope/report/design_space.h"
+
+#include <fstream>
+
+#include "flipscope/report/report.h"
+#include "flipscope/report/test_report.h"
+
+namespace flipscope {
+namespace {
+
+using namespace testing;
+
+TEST_F(ReportTest, NetworksAlikeAreCompared) {
+  const std::string store = exhaustive();
+  CampaignOptions options;
+  options.select = "random:40";
+  run(options, file("part.db"));
+  std::ofstream(file("costs.csv")) << "store,latency,note\npart,2.5,a b\nrun,3,c\n";
+  const Report report =
+      make_report({.stores = {store, file("part.db")}, .costs = file("costs.csv")});
+  ASSERT_TRUE(report.space.has_value());
+  const DesignSpace& space = *report.space;
+  EXPECT_EQ(space.columns, (std::vector<std::string>{"latency", "note"}));
+  EXPECT_EQ(space.designs[0].costs, (std::vector<std::string>{"3", "c"}));
+  EXPECT_EQ(space.designs[1].costs, (std::vector<std::string>{"2.5", "a b"}));
+  EXPECT_EQ(space.score, "mispredict");
+  EXPECT_TRUE(space.designs[0].to_guard.has_value());
+  EXPECT_FALSE(space.designs[1].to_guard.has_value());  // not every fault was run
+  EXPECT_NE(markdown(report).find("| latency | note |"), std::string::npos);
+  for (const auto& row : table(flipscope::csv(report))) EXPECT_EQ(row.size(), 11u);
+  EXPECT_NE(message_of([&] {
+              make_report({.stores = {store}, .costs = file("costs.csv")});
+            }).find("two stores"),
+            std::string::npos);
+  std::ofstream(file("costs.csv")) << "store,latency\nother,2\n";
+  EXPECT_NE(message_of([&] {
+              make_report({.stores = {store, file("part.db")}, .costs = file("costs.csv")});
+            }).find("no row is called 'run'"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace flipscope
