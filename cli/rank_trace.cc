@@ -15,8 +15,8 @@ namespace flipscope::cli {
 namespace {
 
 /// Of all that scores depend on.
-std::string identity(const Differentiation& problem, const RankOptions& options,
-                     const Options& asked) {
+std::string traces_identity(const Differentiation& problem, const RankOptions& options,
+                            const Options& asked) {
   Hasher hasher;
   hasher.update(std::string_view("rank trace 1"))
       .update(std::string_view(model_identity(asked.campaign.model)))
@@ -65,7 +65,7 @@ Ranking rank_by_traces(const Differentiation& problem, const RankOptions& option
                        const std::string& checkpoint) {
   const FaultSpace& space = problem.space();
   std::optional<ChunkLog> log;
-  if (!checkpoint.empty()) log.emplace(checkpoint, identity(problem, options, asked));
+  if (!checkpoint.empty()) log.emplace(checkpoint, traces_identity(problem, options, asked));
   std::vector<double> scores(space.size());
   std::size_t chunk = 0;
   for (std::size_t t = 0; t < space.targets().size(); ++t) {
