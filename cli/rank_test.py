@@ -108,11 +108,11 @@ class Rank(Case):
             self.assertEqual([row["rank"] for row in found["ranking"]], list(range(found["bits"])))
 
     def test_signals_end_it_and_traces_go_on(self):
-        begin = time.monotonic()
-        soon = lambda: time.monotonic() > begin + 1
         for words in (["trace", "--top", 100, "--probes", 10000],
                       ["rank", "--metric", "hessian", "--top", 500, "--out", "r.csv"]):
-            errors = self.stopped(words[0], CLASSIFIER, *SAMPLES, *words[1:], "--quiet", begun=soon, how=signal.SIGTERM)
+            at = time.monotonic() + 1
+            errors = self.stopped(words[0], CLASSIFIER, *SAMPLES, *words[1:], "--quiet",
+                                  begun=lambda at=at: time.monotonic() > at, how=signal.SIGTERM)
             self.assertIn("nothing is kept", errors)
             self.assertEqual(self.files(), [])
         words = ["rank", CLASSIFIER, *self.FEW, "--metric", "trace", "--bits", "msb:2", "--probes", 8, "--out"]
