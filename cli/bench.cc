@@ -36,7 +36,7 @@ Total total_of(const Benchmark& benchmark) {
   return total;
 }
 
-std::string text_of(const Benchmark& benchmark) {
+std::string text_of(const Benchmark& benchmark, std::uint64_t seed) {
   const MachineSpeed& machine = benchmark.machine;
   const GoldenTiming& golden = benchmark.golden;
   const auto samples = static_cast<double>(golden.samples);
@@ -67,15 +67,17 @@ std::string text_of(const Benchmark& benchmark) {
   page += fmt::format(
       "\nTimes are of one (fault, sample) pair, wall time with all threads.\n"
       "All {} faults on {} samples: {} (by suffixes {}, by whole runs {}), {} us a pair.\n"
-      "Outputs compared bit by bit with those of suffix or whole runs: {} pairs, {} differ.\n",
+      "Outputs compared bit by bit with those of suffix or whole runs: {} pairs, {} differ.\n"
+      "Seed {}.\n",
       grouped(static_cast<std::uint64_t>(total.faults)),
       grouped(static_cast<std::uint64_t>(golden.samples)), duration(total.seconds[0] * samples),
       duration(total.seconds[1] * samples), duration(total.seconds[2] * samples),
-      in_microseconds(total.seconds[0] / total.faults), grouped(compared), grouped(differing));
+      in_microseconds(total.seconds[0] / total.faults), grouped(compared), grouped(differing),
+      seed);
   return page;
 }
 
-std::string json_of(const Benchmark& benchmark) {
+std::string json_of(const Benchmark& benchmark, std::uint64_t seed) {
   Json::Array layers;
   for (const LayerTiming& layer : benchmark.layers) {
     Json::Object seconds, pairs;
@@ -102,7 +104,8 @@ std::string json_of(const Benchmark& benchmark) {
                            {"golden_seconds_per_sample", golden.seconds},
                            {"golden_multiply_adds", golden.multiply_adds},
                            {"golden_bytes", golden.bytes},
-                           {"layers", std::move(layers)}});
+                           {"layers", std::move(layers)},
+                           {"seed", seed}});
 }
 
 }  // namespace
@@ -131,7 +134,8 @@ int bench(const Options& options) {
                                               if (!options.quiet)
                                                 fmt::print(stderr, "measuring {}\n", what);
                                             });
-  print(options.json ? json_of(benchmark) : text_of(benchmark));
+  const std::uint64_t seed = options.campaign.seed;
+  print(options.json ? json_of(benchmark, seed) : text_of(benchmark, seed));
   return std::all_of(benchmark.layers.begin(), benchmark.layers.end(),
                      [](const LayerTiming& layer) { return layer.differing == 0; })
              ? 0

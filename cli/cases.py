@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 PROGRAM = None
@@ -77,6 +78,20 @@ class Case(unittest.TestCase):
             self.assertIn(word, done.stderr)
         self.assertEqual(self.files(), before)
         return done.stderr
+
+    def stopped(self, *words, begun, how=signal.SIGINT):
+        """What a call says on standard error that gets a signal as soon as `begun()`."""
+        process = subprocess.Popen([PROGRAM, *map(str, words)], cwd=self.folder, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        while not begun() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=300)
+        if process.returncode == 0:
+            self.skipTest("the work was done before the signal came")
+        self.assertEqual(process.returncode, 3, errors)
+        self.assertRegex(errors, r"\Aflipscope: \[[a-z0-9-]+\] interrupted; [^\n]+\n\Z")
+        return errors
 
     def csv(self, store, *words):
         return self.good("export", store, *words)

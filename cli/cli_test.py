@@ -51,14 +51,78 @@ class Usage(Case):
         self.assertEqual(from_file, typed)
         before = json.loads(self.good("info", CLASSIFIER, "--json", "--config", config, "--in", "weights"))
         self.assertEqual(before["fault_space"]["in"], "weights")
-        config.write_text("bitz = 3\n")
-        self.bad("info", CLASSIFIER, "--config", config, says=["bitz", "bits"])
-        self.bad("info", CLASSIFIER, "--config", "absent.toml", says=["--config"])
+        self.bad("info", CLASSIFIER, "--config", "absent.toml", says=["--config", "absent.toml"])
+
+    def test_config_files_are_toml(self):
+        config = self.folder / "options.toml"
+        config.write_text('# all of it\nlayers = [  # of two lines\n  "conv1",\n  \'dense\',\n]\n\n[info]  # here\n'
+                          'bits = "msb:1" # the top\nin = "weights"\n')
+        from_file = self.good("info", CLASSIFIER, "--json", "--config", config)
+        self.assertEqual(from_file, self.good("info", CLASSIFIER, "--json", "--layers", "conv1,dense", "--bits", "msb:1"))
+        for text, says in (("seed = 1\n\nbitz = 3\n", [":3", "bitz", "bits"]), ("[injec]\nseed = 1\n", [":1", "injec", "inject"]),
+                           ('[info]\nstore = "x"\n', [":2", "store"]), ('bits = "5-2\n', [":1", "end"]),
+                           ('layers = ["a", "b"\nseed = 3\n', ["options.toml:2"]), ('bits = "1" 2\n', [":1", "follow"]),
+                           ("seed\n", [":1", "name = value"]), ("seed =\n", [":1", "no value"])):
+            config.write_text(text)
+            self.bad("info", CLASSIFIER, "--config", config, says=["options.toml", *says])
 
     def test_full_standard_output(self):
         with open("/dev/full", "w") as full:
             self.bad("info", CLASSIFIER, says=["[output]"], stdout=full)
             self.bad("info", CLASSIFIER, "--json", says=["[output]"], stdout=full)
+
+
+class Lists(Case):
+    """Options that take several words, before the argument and behind it."""
+
+    SPACE = ["--layers", "conv1", "--first", "16"]
+
+    def setUp(self):
+        super().setUp()
+        self.inject("run.db", *self.SPACE)
+        for metric in ("msb", "random"):
+            self.good("rank", CLASSIFIER, "--layers", "conv1", "--metric", metric, "--out", f"{metric}.csv", "--quiet")
+
+    def test_the_argument_may_follow_a_list(self):
+        self.good("inject", "--layers", "conv1", CLASSIFIER, *SAMPLES, "--first", 16, "--store", "run.db", "--quiet")
+        self.good("slice", "--heuristic", "l1", CLASSIFIER, *SAMPLES, *self.SPACE, "--quiet")
+        self.good("evaluate", "--ranking", "msb.csv", "run.db", "--quiet")
+        self.good("evaluate", "--against", "binfi", "run.db", "--quiet")
+        self.good("protect", "--budget", "bits:3%", "run.db", "--quiet")
+        self.good("protect", "--budget=bits:3%", "run.db", "--quiet")
+        self.good("protect", "--ranking", "msb.csv", CLASSIFIER, *SAMPLES, "--layers", "conv1", "--budget", "7", "--quiet")
+        self.good("report", "--out", "r.html", "--ranking", "msb.csv", "run.db", "--quiet")
+        self.inject("other.db", *self.SPACE)
+        self.assertEqual(len(json.loads(self.good("report", "--json", "--ranking", "msb.csv", "run.db", "other.db"))
+                             ["campaigns"]), 2)
+
+    def test_a_list_may_have_several_words(self):
+        alike = [self.good("evaluate", *words, "--json") for words in (
+            ["run.db", "--ranking", "msb.csv", "random.csv"], ["run.db", "--ranking", "msb.csv,random.csv"],
+            ["--ranking", "msb.csv", "random.csv", "--seed", "0", "run.db"], ["--ranking", "msb.csv", "random.csv", "run.db"],
+            ["--ranking", "msb.csv", "--ranking", "random.csv", "run.db"], ["--ranking", "msb.csv,random.csv", "run.db"])]
+        self.assertEqual(len(json.loads(alike[0])["rankings"]), 3)
+        self.assertEqual(set(alike), {alike[0]})
+        self.good("slice", CLASSIFIER, *SAMPLES, *self.SPACE, "--heuristic", "l1", "l2", "--quiet")
+        self.bad("evaluate", "--ranking", "msb.csv", "random.csv", "--against", "binfi", "run.db", says=["STORE", "first"])
+        self.bad("evaluate", "--ranking", "msb.csv", says=["needs STORE"])
+
+
+class Seeds(Case):
+    def test_always_printed(self):
+        space = ["--layers", "conv1", "--first", "16"]
+        self.inject("run.db", *space)
+        stores = {"compare": ["run.db"], "export": ["run.db", "--by", "layer", "--out", "x.csv"],
+                  "protect": ["run.db", "--budget", "3"], "report": ["run.db", "--out", "r.html"],
+                  "evaluate": ["run.db"], "sample-size": [CLASSIFIER],
+                  "bench": [CLASSIFIER, *SAMPLES, *space, "--seconds", "0.01"],
+                  "rank": [CLASSIFIER, *SAMPLES, *space, "--metric", "vulnerability", "--out", "r.csv"],
+                  "vulnerability": [CLASSIFIER, *SAMPLES, *space, "--exact"]}
+        for verb, words in stores.items():
+            self.assertRegex(self.good(verb, *words), r"(?i)seed 0\b", verb)
+            self.assertEqual(json.loads(self.good(verb, *words, "--json"))["seed"], 0, verb)
+        self.assertEqual(json.loads(self.good("export", "run.db", "--by", "bit", "--json"))["seed"], 0)
+        self.assertEqual(json.loads(self.good("report", "run.db", "--json", "--seed", 5))["seed"], 5)
 
 
 class Info(Case):
@@ -152,6 +216,9 @@ class Run(Case):
         self.bad("run", CLASSIFIER, *SAMPLES, "--skip", 1000, says=["skip"])
         self.bad("run", CLASSIFIER, "--inputs", INPUTS, "--scale", "1/0", says=["1/0"])
         self.bad("run", CLASSIFIER, *SAMPLES, "--scale", "1", says=["--scale", "more than once"])
+        self.bad("run", CLASSIFIER, "--inputs", INPUTS, "--scale", "abc", says=["--scale", "abc"])
+        npy(self.path("nine.npy"), (1000,), "B", [9] * 1000)
+        self.bad("run", CLASSIFIER, "--inputs", INPUTS, "--labels", "nine.npy", says=["nine.npy", "label 0 is 9"])
         self.bad("run", CLASSIFIER, *SAMPLES, "--std", "0", says=["std"])
         self.bad("run", CLASSIFIER, *SAMPLES, "--score", "best", says=["best", "mispredict"])
         self.bad("run", AUTOENCODER, *EMD[:-2], says=["--emd-cost"])
@@ -197,7 +264,17 @@ class Demo(Case):
         text = self.good("demo", "--out", "tour")
         self.assertTrue(text.rstrip().endswith(str(self.folder / "tour" / "report.html")), text[-300:])
         self.assertTrue((self.folder / "tour" / "report.html").read_text().startswith("<!doctype html>"))
+        self.assertIn("seed 0", text.splitlines()[-1])
         self.bad("demo", "--out", self.fifo(), says=["fifo"])
+
+    def test_an_interrupted_demo_goes_on(self):
+        store = self.folder / "tour" / "classifier.db"
+        self.stopped("demo", "--out", "tour", "--quiet", begun=store.exists)
+        self.assertTrue(store.exists())
+        held = store.stat().st_ino
+        self.good("demo", "--out", "tour", "--quiet")
+        self.assertEqual(store.stat().st_ino, held)
+        self.assertFalse((self.folder / "tour" / "unfinished").exists())
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <limits>
 
+#include "config_file.h"
 #include "flipscope/model/text.h"
 #include "flipscope/numeric/error.h"
 
@@ -53,21 +53,25 @@ std::string nearest(const std::string& word, std::span<const std::string> names)
 /// A TOML file with the verb's options: at the top, for every verb, or in a section named as one.
 class VerbConfig : public CLI::ConfigTOML {
  public:
-  VerbConfig(std::string verb, std::vector<std::string> own, std::span<const std::string> known)
-      : verb_(std::move(verb)), own_(std::move(own)), known_(known.begin(), known.end()) {}
+  VerbConfig(std::string verb, std::string file, std::vector<std::string> own, KnownWords known)
+      : verb_(std::move(verb)),
+        file_(std::move(file)),
+        own_(std::move(own)),
+        known_(std::move(known)) {}
 
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
     std::vector<CLI::ConfigItem> kept;
-    for (CLI::ConfigItem& item : CLI::ConfigTOML::from_config(input)) {
-      if (item.name == "++" || item.name == "--") continue;
-      const bool other_verb = !item.parents.empty() && item.parents.front() != verb_;
-      if (!contains(other_verb ? known_ : item.parents.empty() ? known_ : own_, item.name)) {
-        fail("usage", "the --config file sets \"{}\", which is no option; did you mean \"{}\"?",
-             item.fullname(), nearest(item.name, known_));
+    for (ConfigLine& line : read_config(input, file_, known_.verbs)) {
+      const bool is_own = contains(own_, line.name);
+      if (!is_own && (line.section == verb_ || !contains(known_.options, line.name))) {
+        fail("usage", "{}: \"{}\" is no option{}; did you mean \"{}\"?", line.where, line.name,
+             line.section.empty() ? "" : " of " + line.section,
+             nearest(line.name, line.section == verb_ ? own_ : known_.options));
       }
-      if (other_verb || !contains(own_, item.name)) continue;
-      item.parents.clear();
-      if (item.inputs.size() > 1) item.inputs = {CLI::detail::join(item.inputs, ",")};
+      if (!is_own || (!line.section.empty() && line.section != verb_)) continue;
+      CLI::ConfigItem item;
+      item.name = line.name;
+      item.inputs = {CLI::detail::join(line.values, ",")};
       kept.push_back(std::move(item));
     }
     return kept;
@@ -79,9 +83,20 @@ class VerbConfig : public CLI::ConfigTOML {
   }
 
   std::string verb_;
+  std::string file_;
   std::vector<std::string> own_;
-  std::vector<std::string> known_;
+  KnownWords known_;
 };
+
+/// The file that --config names.
+std::string config_of(const std::vector<std::string>& words) {
+  const std::string option = "--config";
+  for (std::size_t k = 0; k < words.size(); ++k) {
+    if (words[k].starts_with(option + "=")) return words[k].substr(option.size() + 1);
+    if (words[k] == option && k + 1 < words.size()) return words[k + 1];
+  }
+  return {};
+}
 
 /// Breaks text into lines of at most `width` letters.
 std::vector<std::string> wrap(const std::string& text, std::size_t width) {
@@ -107,7 +122,9 @@ struct Command::State {
   CLI::App app;
   bool help_asked = false;
   std::vector<std::string> names;
+  std::vector<std::string> flags, lists;  ///< those of `names` that take no word, or several
   std::vector<std::string> required;
+  bool (*is_argument)(const std::string&) = nullptr;  ///< where there may be several
   std::string usage;
   std::vector<HelpLine> lines;
   std::vector<std::string> examples;
@@ -119,6 +136,10 @@ struct Command::State {
     return app.add_option_function<std::string>(fmt::format("--{}", name), take);
   }
 
+  /// The words with the argument before them: where none stands by itself, it is taken from those
+  /// that follow an option which takes several.
+  std::vector<std::string> with_argument(std::vector<std::string> words) const;
+
   template <typename T>
   void add_number(const char* name, const char* placeholder, T& value, const char* help,
                   const char* wanted) {
@@ -128,6 +149,39 @@ struct Command::State {
         });
   }
 };
+
+std::vector<std::string> Command::State::with_argument(std::vector<std::string> words) const {
+  const auto among = [](const std::vector<std::string>& all, const std::string& name) {
+    return std::ranges::find(all, name) != all.end();
+  };
+  struct Words {
+    std::size_t first, end;
+  };
+  std::vector<Words> more;  // of options with several words, all but the first
+  for (std::size_t at = 0; at < words.size();) {
+    const std::string& word = words[at++];
+    if (word == "--" || word == "-h" || word == "--help" || !word.starts_with("--")) return words;
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(2, equals - 2);
+    if (among(flags, name)) continue;
+    if (equals == std::string::npos && at < words.size()) ++at;
+    if (!among(lists, name)) continue;
+    const std::size_t first = at;
+    while (at < words.size() && !words[at].starts_with('-')) ++at;
+    if (at > first) more.push_back({first, at});
+  }
+  if (required.empty() || more.empty()) return words;
+  if (more.size() > 1) {
+    fail("usage", "{} needs {}, and several options could have taken it; give it first", verb.name,
+         required.front());
+  }
+  const auto [first, end] = more.front();
+  std::size_t taken = end - 1;
+  while (is_argument != nullptr && taken > first && is_argument(words[taken - 1])) --taken;
+  const auto at = [&](std::size_t k) { return words.begin() + static_cast<std::ptrdiff_t>(k); };
+  std::rotate(words.begin(), at(taken), at(end));
+  return words;
+}
 
 Command::Command(const Verb& verb) : state_(std::make_unique<State>(verb)) {}
 Command::~Command() = default;
@@ -139,7 +193,9 @@ void Command::argument(const char* name, std::string& value, const char* help) {
   state_->app.add_option(name, value);
 }
 
-void Command::arguments(const char* name, std::vector<std::string>& values, const char* help) {
+void Command::arguments(const char* name, std::vector<std::string>& values,
+                        bool (*is_one)(const std::string&), const char* help) {
+  state_->is_argument = is_one;
   state_->required.emplace_back(name);
   state_->usage += fmt::format(" {}...", name);
   state_->lines.push_back({fmt::format("{}...", name), help});
@@ -159,6 +215,7 @@ void Command::option(const char* name, const char* placeholder, std::string& val
 void Command::option(const char* name, const char* placeholder, std::vector<std::string>& values,
                      const char* help) {
   state_->names.emplace_back(name);
+  state_->lists.emplace_back(name);
   state_->lines.push_back({fmt::format("--{} {}", name, placeholder), help});
   state_->app.add_option(fmt::format("--{}", name), values)
       ->delimiter(',')
@@ -186,6 +243,7 @@ void Command::option(const char* name, const char* placeholder, double& value, c
 
 void Command::flag(const char* name, bool& value, const char* help) {
   state_->names.emplace_back(name);
+  state_->flags.emplace_back(name);
   state_->lines.push_back({fmt::format("--{}", name), help});
   state_->app.add_flag(fmt::format("--{}", name), value);
 }
@@ -205,10 +263,12 @@ void Command::example(const char* line) {
   state_->examples.emplace_back(line);
 }
 
-bool Command::parse(std::vector<std::string> words, std::span<const std::string> known) {
+bool Command::parse(std::vector<std::string> words, const KnownWords& known) {
   State& state = *state_;
   const char* verb = state.verb.name;
-  state.app.config_formatter(std::make_shared<VerbConfig>(verb, state.names, known));
+  words = state.with_argument(std::move(words));
+  const std::string config = config_of(words);
+  state.app.config_formatter(std::make_shared<VerbConfig>(verb, config, state.names, known));
   std::reverse(words.begin(), words.end());
   try {
     state.app.parse(std::move(words));
@@ -225,7 +285,7 @@ bool Command::parse(std::vector<std::string> words, std::span<const std::string>
          word.substr(0, word.find('=')), nearest(name.substr(0, name.find('=')), state.names),
          verb);
   } catch (const CLI::FileError&) {
-    fail("usage", "--config names a file that cannot be read");
+    fail("usage", "--config {}: this file cannot be read", config);
   } catch (const CLI::ArgumentMismatch& error) {
     const std::string message = error.what();
     const std::string name = message.substr(0, message.find(':'));

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +21,12 @@ struct Verb {
   int (*run)(const Options& options);  ///< gives the exit code
 };
 
+/// What the --config file of several verbs may hold.
+struct KnownWords {
+  std::vector<std::string> options;  ///< of all verbs
+  std::vector<std::string> verbs;
+};
+
 /// The options of one verb. Names have no dashes; a placeholder says what a value looks like. All
 /// references must outlive the command.
 class Command {
@@ -30,13 +35,15 @@ class Command {
   ~Command();
 
   void argument(const char* name, std::string& value, const char* help);
-  void arguments(const char* name, std::vector<std::string>& values, const char* help);
+  /// `is_one` knows an argument by sight.
+  void arguments(const char* name, std::vector<std::string>& values,
+                 bool (*is_one)(const std::string&), const char* help);
 
   /// `take` reads the text, and throws Error where it cannot.
   void option(const char* name, const char* placeholder,
               const std::function<void(const std::string&)>& take, const char* help);
   void option(const char* name, const char* placeholder, std::string& value, const char* help);
-  /// Words between commas; the option may also come several times.
+  /// Words between commas; several may follow, and the option may also come several times.
   void option(const char* name, const char* placeholder, std::vector<std::string>& values,
               const char* help);
   /// A whole number of at least 0.
@@ -55,10 +62,10 @@ class Command {
   /// Adds --config.
   void config_file();
 
-  /// Reads the words after the verb. `known` are the names of all options of all verbs: a --config
-  /// file may serve several verbs, but a word that is no option of any of them is a mistake. Gives
-  /// false where help was asked for. Throws Error("[usage] …").
-  bool parse(std::vector<std::string> words, std::span<const std::string> known);
+  /// Reads the words after the verb. Where the argument is missing, the last of the words after an
+  /// option that takes several is it. Gives false where help was asked for. Throws Error("[usage]
+  /// …").
+  bool parse(std::vector<std::string> words, const KnownWords& known);
 
   std::string help() const;
   std::vector<std::string> option_names() const;

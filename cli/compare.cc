@@ -7,6 +7,7 @@
 #include "flipscope/report/design_space.h"
 #include "flipscope/score/score.h"
 #include "json.h"
+#include "store_file.h"
 #include "terminal.h"
 #include "verbs.h"
 
@@ -39,7 +40,8 @@ void write_csv(const std::vector<Design>& designs, const CostTable& costs,
 }
 
 std::string json_text(const std::vector<Design>& designs, const CostTable& costs,
-                      const ProtectionCost& cost, const std::string& score, double residual) {
+                      const ProtectionCost& cost, const std::string& score, double residual,
+                      std::uint64_t seed) {
   Json::Array rows;
   for (const Design& d : designs) {
     Json::Object own;
@@ -59,11 +61,13 @@ std::string json_text(const std::vector<Design>& designs, const CostTable& costs
                                 {"costs", std::move(own)},
                                 {"pareto", d.on_front}});
   }
-  return text(Json::Object{{"score", score}, {"residual", residual}, {"designs", std::move(rows)}});
+  return text(Json::Object{
+      {"score", score}, {"residual", residual}, {"designs", std::move(rows)}, {"seed", seed}});
 }
 
 std::string table_text(const std::vector<Design>& designs, const CostTable& costs,
-                       const ProtectionCost& cost, const std::string& score, double residual) {
+                       const ProtectionCost& cost, const std::string& score, double residual,
+                       std::uint64_t seed) {
   std::vector<std::string> header{"", "name", "bits", score, "sensitive", "to protect", "area"};
   header.insert(header.end(), costs.columns.begin(), costs.columns.end());
   Table table(header, "llrrrrr" + std::string(costs.columns.size(), 'r'));
@@ -80,15 +84,16 @@ std::string table_text(const std::vector<Design>& designs, const CostTable& cost
              "\n*: on the Pareto front of bits, {} ({}), bits to protect and your columns (lower "
              "is better).\nsensitive: bits whose flip makes the score worse. to protect: the bits "
              "that leave every network with the\nsame error of single flips, {} of what the best "
-             "has without protection; area in registers.\n",
-             score, direction(score), percent(residual));
+             "has without protection; area in registers. Seed {}.\n",
+             score, direction(score), percent(residual), seed);
 }
 
 }  // namespace
 
 void describe_compare(Command& command, Options& options) {
   command.heading("Arguments");
-  command.arguments("STORE", options.stores, "Campaigns of single-bit faults, with one score.");
+  command.arguments("STORE", options.stores, is_store,
+                    "Campaigns of single-bit faults, with one score.");
   command.heading("Comparison");
   command.option("costs", "FILE.csv", options.costs,
                  "Your columns: a header, then a row for each store, its name first; lower is "
@@ -119,9 +124,9 @@ int compare(const Options& options) {
   mark_front(designs, score);
   if (!options.out.empty()) write_csv(designs, costs, cost, options.out);
   if (options.json) {
-    print(json_text(designs, costs, cost, score, options.residual));
+    print(json_text(designs, costs, cost, score, options.residual, options.campaign.seed));
   } else if (!options.quiet) {
-    print(table_text(designs, costs, cost, score, options.residual));
+    print(table_text(designs, costs, cost, score, options.residual, options.campaign.seed));
   }
   return 0;
 }

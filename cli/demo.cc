@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <string_view>
 #include <system_error>
 
@@ -69,7 +70,11 @@ int demo(const Options& options) {
   }
   const std::string classifier_store = (out / "classifier.db").string();
   const std::string autoencoder_store = (out / "autoencoder.db").string();
+  const fs::path unfinished = out / "unfinished";  // while it stands, a demo goes on
+  const bool resumes = fs::exists(unfinished, error);
+  std::ofstream(unfinished) << "this demo was interrupted; the same command goes on\n";
   for (const std::string& store : {classifier_store, autoencoder_store}) {
+    if (resumes) break;
     for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(store + suffix, error);
   }
   const auto example = [&](const char* name) {
@@ -149,6 +154,7 @@ int demo(const Options& options) {
     if (!silent) print(fmt::format("# {}\n$ {}\n", step.what, line));
     finish_output();
     std::vector<std::string> words = step.words;
+    words.insert(words.end(), {"--seed", std::to_string(options.campaign.seed)});
     if (silent) words.emplace_back("--quiet");
     if (options.campaign.threads > 0) {
       words.emplace_back("--threads");
@@ -158,12 +164,16 @@ int demo(const Options& options) {
     if (!silent) print("\n");
   }
 
+  fs::remove(unfinished, error);
+
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (options.json) {
-    print(text(Json::Object{{"report", report}, {"seconds", seconds}}));
+    print(text(
+        Json::Object{{"report", report}, {"seconds", seconds}, {"seed", options.campaign.seed}}));
   } else if (!options.quiet) {
-    print(fmt::format("Done in {}. The report, to open in a browser: {}\n", duration(seconds),
+    print(fmt::format("Done in {}, seed {}. The report, to open in a browser: {}\n",
+                      duration(seconds), options.campaign.seed,
                       fs::absolute(report, error).string()));
   }
   return 0;

@@ -31,6 +31,8 @@ class Differentiation {
   const Objective& objective() const { return objective_; }
   const LossSpec& loss() const { return spec_; }
   std::int64_t samples() const { return samples_.count; }
+  /// Of the samples, with their labels and targets where such are given.
+  const std::string& identity() const { return samples_.identity; }
   /// "labels", "targets", "golden decisions", "golden outputs": what the loss compares with.
   const char* against() const { return against_; }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <string_view>
 
 #include "flipscope/analysis/rivals.h"
@@ -13,6 +14,7 @@
 #include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
+#include "stop_signal.h"
 #include "terminal.h"
 #include "thread_count.h"
 #include "verbs.h"
@@ -221,7 +223,8 @@ std::string tables(const Options& options, const Oracle& oracle,
          "interval over words. Then: flips\nuntil all of the top percentiles, and 90% of the "
          "sensitive bits, are found; how many times sooner that\nis than in random order (" +
          (random ? fmt::format("{:.0f} flips in the mean", *random) : "no bit is sensitive") +
-         "); sensitive bits that are never found.\n";
+         "); sensitive bits that are never found. Seed " + std::to_string(options.campaign.seed) +
+         ".\n";
 }
 
 }  // namespace
@@ -255,6 +258,10 @@ void describe_evaluate(Command& command, Options& options) {
 
 int evaluate(const Options& options) {
   for (const std::string& method : options.against) check_rival(method);
+  for (const std::string& out : {options.out, options.out_top}) {
+    if (!out.empty()) check_writable(out);
+  }
+  std::optional<EndAtSignal> guard("flipscope: [evaluate] interrupted; nothing is kept");
   const tbb::global_control threads(tbb::global_control::max_allowed_parallelism,
                                     thread_count(options));
   // What a search or a sample would find is replayed, and may want any bit.
@@ -286,6 +293,7 @@ int evaluate(const Options& options) {
     judge(method + "+implied", std::move(implied), wrong);
   }
   judge(kBest, flip_each(best_order(oracle)));
+  guard.reset();
   if (!options.out.empty()) write_curves(oracle, judged, options.out);
   if (!options.out_top.empty()) write_reach(judged, options.out_top);
   if (options.json) {

@@ -1,9 +1,10 @@
 // flipscope export: from a store to files for other programs.
 #include "flipscope/campaign/export.h"
 
+#include "export_rows.h"
+#include "flipscope/campaign/store.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
-#include "summary.h"
 #include "terminal.h"
 #include "verbs.h"
 
@@ -28,10 +29,18 @@ Json row_json(const RateRow& row) {
   return json;
 }
 
-std::string rates_json(const std::string& store, Grouping by) {
+Json::Array rate_rows(const std::string& store, Grouping by) {
   Json::Array rows;
   for (const RateRow& row : rates(store, by)) rows.push_back(row_json(row));
-  return text(Json::Object{{"store", store}, {"rates", std::move(rows)}});
+  return rows;
+}
+
+/// What would be written, by its name.
+std::pair<std::string, Json> rows_asked_for(const Options& options) {
+  if (options.grouping) return {"rates", rate_rows(options.store, *options.grouping)};
+  if (options.sites) return {"sites", site_rows(options.store)};
+  if (options.format == "fault-list") return {"faults", fault_list_rows(options.store)};
+  return {"faults", fault_rows(options.store)};
 }
 
 }  // namespace
@@ -65,12 +74,12 @@ int export_store(const Options& options) {
       int{options.format != "csv"} + int{options.grouping.has_value()} + int{options.sites};
   if (kinds > 1)
     fail("usage", "export takes one of --by, --sites, --format fault-list, --format npz");
+  if (options.format == "npz" && options.out.empty()) {
+    fail("usage", "--format npz needs --out FILE.npz");
+  }
+  const std::uint64_t seed = Store::open(options.store).record().seed;
   if (options.json && options.out.empty()) {
-    if (options.grouping) {
-      print(rates_json(options.store, *options.grouping));
-    } else {
-      print(summary_json(summarize(options.store), options.store));
-    }
+    print(text(Json::Object{{"store", options.store}, {"seed", seed}, rows_asked_for(options)}));
     return 0;
   }
   if (options.grouping) {
@@ -80,15 +89,14 @@ int export_store(const Options& options) {
   } else if (options.format == "fault-list") {
     export_fault_list(options.store, options.out);
   } else if (options.format == "npz") {
-    if (options.out.empty()) fail("usage", "--format npz needs --out FILE.npz");
     export_npz(options.store, options.out);
   } else {
     export_csv(options.store, options.out);
   }
   if (options.json) {
-    print(text(Json::Object{{"store", options.store}, {"out", options.out}}));
+    print(text(Json::Object{{"store", options.store}, {"out", options.out}, {"seed", seed}}));
   } else if (!options.quiet && !options.out.empty()) {
-    print(fmt::format("{} written\n", options.out));
+    print(fmt::format("{} written (seed {})\n", options.out, seed));
   }
   return 0;
 }

@@ -41,8 +41,8 @@ void describe_inject(Command& command, Options& options) {
         campaign.bar = parse_bar(text);
         options.bar_text = text;
       },
-      "Exit 1 if the upper confidence bound of a rate reaches a number: 'sdc>0.01' "
-      "(sdc, due, non-critical, masked).");
+      "Exit 1 if the upper confidence bound of a rate reaches a number: 'sdc>0.01', 'sdc>1%' "
+      "(sdc or critical, due, non-critical, masked).");
   command.heading("Work");
   command.option(
       "shard", "K/N", [&](const std::string& text) { campaign.shard = parse_shard(text); },

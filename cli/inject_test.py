@@ -47,6 +47,7 @@ class Inject(Case):
         self.assertEqual(self.csv("whole.db"), texts[0])
         self.inject("other.db", "--first", 100, "--bits", "0")
         self.bad("merge", "part1.db", "other.db", "--out", "mixed.db", says=["other.db"])
+        self.assertNotIn(".part:", self.bad("merge", "part1.db", "--out", "absent/m.db", says=["absent/m.db "]))
 
     def test_killed_ten_times(self):
         self.inject("whole.db")
@@ -92,9 +93,42 @@ class Inject(Case):
     def test_bar(self):
         self.inject("run.db", *self.SMALL, "--bits", "msb:1", "--fail-if", "sdc>0.000001", code=1)
         self.inject("run.db", *self.SMALL, "--bits", "msb:1", "--fail-if", "sdc>0.999999")
+        self.inject("run.db", *self.SMALL, "--bits", "msb:1", "--fail-if", "critical>0.0001%", code=1)
         self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "run.db", "--fail-if", "luck>1", says=["luck", "sdc"])
+        self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "run.db", "--fail-if", "sdc>x%", says=["--fail-if", "x%"])
         self.bad("inject", AUTOENCODER, *EMD, "--store", "emd.db", "--fail-if", "sdc>0.1",
                  says=["--critical", "--labels"])
+
+    def test_an_empty_shard_passes(self):
+        words = [*self.SMALL, "--select", "random:3"]
+        empty = None
+        for k in range(1, 9):
+            self.inject(f"{k}.db", *words, "--shard", f"{k}/8", "--fail-if", "sdc>0.999999")
+            if len(self.csv(f"{k}.db").splitlines()) == 1:
+                empty = f"{k}.db"
+        self.assertIsNotNone(empty)
+        self.bad("report", empty, "--format", "md", says=[empty, "no faults"])
+
+    def test_rows_as_json(self):
+        self.inject("run.db", *self.SMALL, "--layers", "conv1")
+        of = lambda *words: json.loads(self.good("export", *words, "--json"))
+        found = of("run.db")
+        lines = [line.split(",") for line in self.csv("run.db").splitlines()]
+        self.assertEqual(list(found["faults"][0]), lines[0])
+        number = lambda text: None if text == "" else float(text)
+        for line, row in zip(lines[1:], found["faults"], strict=True):
+            self.assertEqual([row["layer"], row["tensor"]], line[1:3])
+            self.assertEqual([row[name] for name in lines[0][3:]], list(map(number, line[3:])))
+        listed = of("run.db", "--format", "fault-list")["faults"]
+        header, first = self.csv("run.db", "--format", "fault-list").splitlines()[:2]
+        self.assertEqual(",".join(listed[0]), header)
+        self.assertIn(f'"{listed[0]["TensorIndex"]}",{listed[0]["Bit"]},', first)
+        self.inject("multi.db", *self.SMALL, "--faults", "multi:4", "--select", "random:5")
+        sites = of("multi.db", "--sites")["sites"]
+        self.assertEqual([",".join(map(str, site.values())) for site in sites],
+                         self.csv("multi.db", "--sites").splitlines()[1:])
+        self.assertIsNone(of("multi.db")["faults"][0]["layer"])
+        self.bad("export", "run.db", "--format", "npz", "--json", says=["npz", "--out"])
 
     def test_list_and_protection(self):
         self.inject("run.db", *self.SMALL, "--layers", "dense", "--bits", "msb:1")

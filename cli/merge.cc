@@ -1,6 +1,8 @@
 // flipscope merge: shards of one campaign into one store.
 #include "flipscope/campaign/export.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
+#include "store_file.h"
 #include "summary.h"
 #include "terminal.h"
 #include "verbs.h"
@@ -9,7 +11,7 @@ namespace flipscope::cli {
 
 void describe_merge(Command& command, Options& options) {
   command.heading("Arguments");
-  command.arguments("STORE", options.stores,
+  command.arguments("STORE", options.stores, is_store,
                     "Stores of one campaign, as inject --shard fills them.");
   command.option("out", "FILE", options.out, "The store to make.");
   describe_common(command, options);
@@ -18,6 +20,7 @@ void describe_merge(Command& command, Options& options) {
 
 int merge(const Options& options) {
   if (options.out.empty()) fail("usage", "merge needs --out FILE, the store to make");
+  check_writable(options.out);
   const CampaignSummary summary = merge_stores(options.stores, options.out);
   if (options.json) {
     print(summary_json(summary, options.out));

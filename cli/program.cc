@@ -86,13 +86,14 @@ const Verb& verb_named(const std::string& name) {
 
 /// The words after the verb's; nothing where help was asked for, which is printed.
 std::optional<Options> read_options(const Verb& verb, const std::vector<std::string>& words) {
-  std::vector<std::string> known;
+  KnownWords known;
   for (const Verb& other : kVerbs) {
+    known.verbs.emplace_back(other.name);
     Options unused;
     Command command(other);
     other.describe(command, unused);
     const std::vector<std::string> names = command.option_names();
-    known.insert(known.end(), names.begin(), names.end());
+    known.options.insert(known.options.end(), names.begin(), names.end());
   }
   Options options;
   options.command = "flipscope";

@@ -17,6 +17,7 @@
 #include "flipscope/score/score.h"
 #include "json.h"
 #include "stop_signal.h"
+#include "store_file.h"
 #include "terminal.h"
 #include "verbs.h"
 
@@ -62,7 +63,8 @@ Choice choice_from_store(const Options& options) {
 Choice choice_from_model(const Options& options) {
   const std::string ranking = only_ranking(options);
   if (ranking.empty()) {
-    fail("usage", "protect MODEL needs --ranking FILE; without one, give the STORE of a campaign");
+    fail("usage", "{} is not the STORE of a campaign; protect of a MODEL needs --ranking FILE",
+         options.store);
   }
   CampaignOptions campaign = options.campaign;
   campaign.model = options.store;
@@ -266,8 +268,7 @@ void describe_protect(Command& command, Options& options) {
   command.heading("Arguments");
   command.argument(
       "STORE|MODEL", options.store,
-      "A campaign that ran every single-bit fault of its space; or, with --ranking and "
-      "--inputs, a model.");
+      "A campaign that ran every single-bit fault of its space; or, with --ranking, a model.");
   command.heading("Protection");
   command.option("budget", "BUDGET,...", options.budgets,
                  "N bits, bits:3% (of all), area:6% (added to all registers), residual:10% (of the "
@@ -312,8 +313,8 @@ int protect(const Options& options) {
   check(options);
   const ProtectionCost cost = parse_protection_cost(options.protection_cost);
   for (const std::string& budget : options.budgets) parse_budget(budget);
-  const bool of_model = !options.campaign.samples.inputs.empty();
-  const Choice choice = of_model ? choice_from_model(options) : choice_from_store(options);
+  const Choice choice =
+      is_store(options.store) ? choice_from_store(options) : choice_from_model(options);
   const std::vector<double> left =
       choice.harm.empty() ? std::vector<double>{} : harm_left(choice.harm, choice.order);
   std::vector<Point> points = points_of(options, choice, cost, left);
@@ -342,6 +343,7 @@ int protect(const Options& options) {
                             {"seed", options.campaign.seed}}));
   } else if (!options.quiet) {
     print(table(options, points, choice, cost));
+    print(fmt::format("Seed {}.\n", options.campaign.seed));
     if (!options.out.empty()) {
       print(fmt::format("{}: {} bits to triplicate\n", options.out, grouped(chosen)));
     }

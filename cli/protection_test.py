@@ -95,6 +95,12 @@ class Protect(Case):
         of_model = self.path("of_model.csv")
         self.good("protect", AUTOENCODER, *FEW, "--budget", "7", "--ranking", ranking, "--out", of_model)
         self.assertEqual(rows(of_model), rows(out))
+        # What it is, is told by the file: a --config file may bring inputs to a store too.
+        with open(self.path("options.toml"), "w", encoding="utf-8") as file:
+            file.write(f'inputs = "{FEW[1]}"\n')
+        self.assertEqual(self.protect("--budget", "7", "--config", self.path("options.toml"), "--ranking", ranking),
+                         self.protect("--budget", "7", "--ranking", ranking))
+        self.protect("--budget", "7", *FEW[:2])
 
     def test_trials_measure_what_is_left(self):
         out = self.path("plan.csv")
@@ -166,6 +172,7 @@ class Protect(Case):
     def test_mistakes(self):
         self.bad("protect", self.store, says=["needs --budget"])
         self.bad("protect", self.store, "--budget", "3%", says=["--budget '3%'"])
+        self.bad("protect", self.store, "--budget", "bits:3", says=["'bits:3'", "bits:3%", "alone"])
         self.bad("protect", self.store, "--budget", "400", says=["400 bits", "324"])
         self.bad("protect", self.store, "--budget", "5", "--cost", "2", says=["--cost '2'"])
         self.bad("protect", self.store, "--budget", "5", "--to", "vhdl", says=["--to"])
@@ -268,6 +275,9 @@ class Compare(Case):
         with open(costs, "w", encoding="utf-8") as file:
             file.write("store,latency\nwide,9,3\n")
         self.bad("compare", *self.stores, "--costs", costs, says=["costs.csv:2"])
+        with open(costs, "w", encoding="utf-8") as file:
+            file.write("store,latency\nwide,\nnarrow,fast\n")
+        self.bad("compare", *self.stores, "--costs", costs, says=["costs.csv:3", "'fast'", "'latency'"])
         self.bad("compare", str(EXAMPLES / "cell_distance.csv"), says=["store"])
         other = self.path("other.db")
         self.good("inject", AUTOENCODER, *FEW[:4], *KERNEL, "--select", "random:5", "--score", "mae", "--store", other)

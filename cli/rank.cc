@@ -1,9 +1,16 @@
 // flipscope rank: bits in the order in which they should matter, without injecting.
+#include <chrono>
+#include <optional>
+
 #include "differentiation.h"
+#include "flipscope/model/model.h"
+#include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
-#include "json.h"
+#include "rank_trace.h"
 #include "rank_vulnerability.h"
+#include "ranking_output.h"
 #include "slice_setup.h"
+#include "stop_signal.h"
 #include "verbs.h"
 
 namespace flipscope::cli {
@@ -36,28 +43,69 @@ std::uint64_t expected_steps(const RankOptions& options, const FaultSpace& space
   return 0;
 }
 
-/// --metric vulnerability needs no derivatives.
-int rank_vulnerable(const Options& options) {
-  const std::optional<VulnerabilityRanking> found = rank_by_vulnerability(options);
-  if (!found) {
-    std::fprintf(stderr, "flipscope: [rank] interrupted; nothing is written\n");
-    return 3;
+/// Orders that depend on the stored words' places alone, and need no samples.
+bool is_blind(const std::string& metric) {
+  return metric == "random" || metric == "msb";
+}
+
+Metric metric_of(const std::string& text) {
+  try {
+    return parse_metric(text);
+  } catch (const Error& error) {
+    throw Error(std::string(error.what()) + ", vulnerability, slice:HEURISTIC");
   }
-  write_ranking(found->space, found->ranking, options.out);
-  if (options.json) {
-    print(text(Json::Object{{"model", options.campaign.model},
-                            {"metric", options.metric},
-                            {"samples", found->samples},
-                            {"bits", found->ranking.size()},
-                            {"seconds", found->seconds},
-                            {"out", options.out}}));
-  } else if (!options.quiet && !options.out.empty()) {
-    print(fmt::format("{}: {} bits by {} ({} samples), in {}\n", options.out,
-                      grouped(found->ranking.size()), options.metric,
-                      grouped(static_cast<std::uint64_t>(found->samples)),
-                      duration(found->seconds)));
+}
+
+int rank_blindly(const Options& options) {
+  const auto begin = std::chrono::steady_clock::now();
+  const FaultSpace space(load_model(options.campaign.model, options.campaign.variant),
+                         options.campaign.space);
+  std::int64_t words = 0;
+  for (const FaultTarget& target : space.targets()) words += target.elements;
+  const Ranking ranking =
+      options.metric == "random"
+          ? random_ranking(space, options.campaign.seed)
+          : rank_words(space, std::vector<double>(static_cast<std::size_t>(words), 0.0));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  return give_ranking(options, space, ranking, {.seconds = took.count()});
+}
+
+int rank_by_derivatives(const Options& options) {
+  RankOptions chosen;
+  chosen.metric = parse_metric(options.metric);
+  chosen.variant = parse_variant(options.variant);
+  chosen.top = options.top;
+  chosen.probes = options.probes;
+  chosen.seed = options.campaign.seed;
+  if (options.top < 1 && chosen.metric == Metric::hessian) {
+    fail("usage", "--metric hessian needs --top of at least 1");
   }
-  return 0;
+  // Long, and independent from bit to bit.
+  const bool resumes = chosen.metric == Metric::trace && !options.out.empty();
+  const std::string checkpoint = resumes ? options.out + ".partial" : "";
+  std::optional<EndAtSignal> guard(
+      "flipscope: [rank] interrupted; " +
+      (resumes ? "this goes on: " + options.command : std::string("nothing is kept")));
+  const Differentiation problem(options);
+  ProgressLine progress("steps", options.quiet);
+  ProductCounter counter(progress, expected_steps(chosen, problem.space(), problem.objective()));
+  const Ranking ranking =
+      chosen.metric == Metric::trace
+          ? rank_by_traces(problem, chosen, options, counter, checkpoint)
+          : flipscope::rank(problem.objective(), problem.space(), chosen, counter.callback());
+  progress.clear();
+  guard.reset();
+  RankingBasis basis;
+  basis.samples = problem.samples();
+  basis.words = fmt::format("{} against {} of ", to_string(problem.loss()), problem.against());
+  basis.more = {{"variant", options.variant},
+                {"loss", to_string(problem.loss())},
+                {"against", problem.against()},
+                {"steps", counter.made()}};
+  basis.seconds = counter.seconds();
+  const int code = give_ranking(options, problem.space(), ranking, basis);
+  forget(checkpoint);
+  return code;
 }
 
 }  // namespace
@@ -71,10 +119,11 @@ void describe_rank(Command& command, Options& options) {
   command.option(
       "metric", "METRIC",
       [&](const std::string& text) {
-        if (text != kVulnerability && !text.starts_with(kSliceMetric)) parse_metric(text);
+        if (text != kVulnerability && !text.starts_with(kSliceMetric)) metric_of(text);
         options.metric = text;
       },
-      "random, msb (highest bits first), gradient, taylor, hessian (default), inflection (how far "
+      "random, msb (highest bits first; these two need no --inputs), gradient, taylor, hessian "
+      "(default), inflection (how far "
       "above the lowest bit that matters in its word), trace (of the "
       "Hessian with the bit flipped), flip (how far this flip should move the outputs), "
       "vulnerability (by the errors that change decisions, see the verb of that name), "
@@ -95,47 +144,14 @@ void describe_rank(Command& command, Options& options) {
 }
 
 int rank(const Options& options) {
-  if (options.json && options.out.empty()) fail("usage", "--json needs --out FILE.csv");
-  if (options.metric == kVulnerability) return rank_vulnerable(options);
+  if (!options.out.empty()) check_writable(options.out);
+  if (is_blind(options.metric)) return rank_blindly(options);
+  if (options.campaign.samples.inputs.empty()) {
+    fail("usage", "--metric {} needs --inputs FILE", options.metric);
+  }
+  if (options.metric == kVulnerability) return rank_by_vulnerability(options);
   if (options.metric.starts_with(kSliceMetric)) return rank_by_slices(options);
-  if (options.top < 1 && parse_metric(options.metric) == Metric::hessian) {
-    fail("usage", "--metric hessian needs --top of at least 1");
-  }
-  const Differentiation problem(options);
-  RankOptions chosen;
-  chosen.metric = parse_metric(options.metric);
-  chosen.variant = parse_variant(options.variant);
-  chosen.top = options.top;
-  chosen.probes = options.probes;
-  chosen.seed = options.campaign.seed;
-
-  ProgressLine progress("steps", options.quiet);
-  ProductCounter counter(progress, expected_steps(chosen, problem.space(), problem.objective()));
-  const Ranking ranking =
-      flipscope::rank(problem.objective(), problem.space(), chosen, counter.callback());
-  progress.clear();
-  write_ranking(problem.space(), ranking, options.out);
-
-  if (options.json) {
-    print(text(Json::Object{{"model", options.campaign.model},
-                            {"metric", options.metric},
-                            {"variant", options.variant},
-                            {"loss", to_string(problem.loss())},
-                            {"against", problem.against()},
-                            {"samples", problem.samples()},
-                            {"bits", ranking.size()},
-                            {"steps", counter.made()},
-                            {"seconds", counter.seconds()},
-                            {"out", options.out},
-                            {"seed", options.campaign.seed}}));
-  } else if (!options.quiet && !options.out.empty()) {
-    print(fmt::format("{}: {} bits by {} ({} against {} of {} samples, seed {}), in {}\n",
-                      options.out, grouped(ranking.size()), options.metric,
-                      to_string(problem.loss()), problem.against(),
-                      grouped(static_cast<std::uint64_t>(problem.samples())), options.campaign.seed,
-                      duration(counter.seconds())));
-  }
-  return 0;
+  return rank_by_derivatives(options);
 }
 
 }  // namespace flipscope::cli

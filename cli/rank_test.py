@@ -3,6 +3,8 @@
 
 import json
 import random
+import signal
+import time
 
 import cases
 from cases import AUTOENCODER, Case, CLASSIFIER, EXAMPLES, SAMPLES
@@ -76,15 +78,53 @@ class Rank(Case):
 
     def test_mistakes(self):
         rank = ["rank", CLASSIFIER, *SAMPLES]
-        self.bad("rank", CLASSIFIER, says=["--inputs"])
-        self.bad(*rank, "--metric", "hesian", says=["hesian", "hessian"])
+        self.bad("rank", CLASSIFIER, says=["--metric hessian", "--inputs"])
+        for metric in ("gradient", "vulnerability", "slice:l1"):
+            self.bad("rank", CLASSIFIER, "--metric", metric, says=[f"--metric {metric} needs --inputs"])
+        self.bad(*rank, "--metric", "hesian", says=["hesian", "hessian", "vulnerability", "slice:HEURISTIC"])
         self.bad(*rank, "--variant", "both", says=["both", "code"])
         self.bad(*rank, "--loss", "hinge", says=["hinge", "cross-entropy"])
         self.bad(*rank, "--loss", "groups:none.csv", says=["none.csv"])
         self.bad(*rank, "--in", "activations", says=["activations", "weights"])
-        self.bad(*rank, "--json", says=["--out"])
         self.bad(*rank, "--probes", "0", says=["--probes"])
-        self.bad(*rank, "--metric", "msb", "--out", "no/such/r.csv", says=["no/such/r.csv"])
+        for metric in ("msb", "hessian", "trace", "vulnerability", "slice:l1"):
+            self.bad(*rank, "--metric", metric, "--out", "no/such/r.csv", says=["no/such/r.csv "])
+        self.bad("slice", CLASSIFIER, *SAMPLES, "--out", "no/such/s.csv", says=["no/such/s.csv "])
+
+    def test_places_need_no_samples(self):
+        for metric in ("msb", "random"):
+            text = self.good("rank", CLASSIFIER, "--metric", metric, "--seed", 3)
+            self.assertEqual(text, self.good("rank", CLASSIFIER, *SAMPLES, "--metric", metric, "--seed", 3))
+            said = self.good("rank", CLASSIFIER, "--metric", metric, "--out", "r.csv")
+            self.assertNotIn("cross-entropy", said)
+            self.assertIn("seed 0", said)
+        self.assertNotIn("loss", json.loads(self.good("rank", CLASSIFIER, "--metric", "msb", "--json")))
+
+    def test_rows_as_json(self):
+        for metric in ("msb", "flip", "vulnerability", "slice:l1"):
+            found = json.loads(self.good("rank", CLASSIFIER, *self.FEW, "--metric", metric, "--json"))
+            rows = [(row["layer"], row["tensor"], row["index"], row["bit"], row["score"]) for row in found["ranking"]]
+            self.assertEqual(rows, self.ranking("--metric", metric), metric)
+            self.assertEqual([row["rank"] for row in found["ranking"]], list(range(found["bits"])))
+
+    def test_signals_end_it_and_traces_go_on(self):
+        for words in (["trace", "--top", 100, "--probes", 10000],
+                      ["rank", "--metric", "hessian", "--top", 500, "--out", "r.csv"]):
+            at = time.monotonic() + 1
+            errors = self.stopped(words[0], CLASSIFIER, *SAMPLES, *words[1:], "--quiet",
+                                  begun=lambda at=at: time.monotonic() > at, how=signal.SIGTERM)
+            self.assertIn("nothing is kept", errors)
+            self.assertEqual(self.files(), [])
+        words = ["rank", CLASSIFIER, *self.FEW, "--metric", "trace", "--bits", "msb:2", "--probes", 8, "--out"]
+        self.good(*words, "whole.csv")
+        log = self.folder / "r.csv.partial"
+        errors = self.stopped(*words, "r.csv", begun=lambda: log.exists() and log.stat().st_size > 200)
+        self.assertIn("flipscope rank", errors)
+        self.assertEqual(self.files(), ["r.csv.partial", "whole.csv"])
+        self.bad(*words, "r.csv", "--seed", 1, says=["r.csv.partial"])
+        self.good(*words, "r.csv")
+        self.assertEqual((self.folder / "r.csv").read_bytes(), (self.folder / "whole.csv").read_bytes())
+        self.assertEqual(self.files(), ["r.csv", "whole.csv"])
 
 
 class Evaluate(Case):
@@ -144,6 +184,10 @@ class Evaluate(Case):
         self.bad("evaluate", "part.db", "--against", "binfi", says=["10 of the 432", "exhaustive"])
         self.bad("evaluate", "run.db", "--ranking", "none.csv", says=["none.csv"])
         self.bad("evaluate", "run.db", "--sensitive", "maybe", says=["maybe", "different"])
+        for out in ("--out", "--out-top"):
+            self.bad("evaluate", "run.db", out, "no/such/c.csv", says=["no/such/c.csv "])
+        (self.folder / "long.csv").write_text("no list " * 1000)
+        self.assertLess(len(self.bad("evaluate", "run.db", "--ranking", "long.csv", says=["long.csv"])), 300)
         (self.folder / "twice.csv").write_text("layer,tensor,index,bit\n" + "conv1,conv1.weight,0,0\n" * 2)
         self.bad("evaluate", "run.db", "--ranking", "twice.csv", says=["twice.csv:3", "twice"])
 

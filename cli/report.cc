@@ -4,6 +4,7 @@
 #include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
+#include "store_file.h"
 #include "terminal.h"
 #include "verbs.h"
 
@@ -12,7 +13,7 @@ namespace flipscope::cli {
 void describe_report(Command& command, Options& options) {
   options.format = "html";
   command.heading("Arguments");
-  command.arguments("STORE", options.stores, "Campaigns' files; several are compared.");
+  command.arguments("STORE", options.stores, is_store, "Campaigns' files; several are compared.");
   command.heading("What goes in");
   command.option(
       "ranking", "FILE,...", options.rankings,
@@ -54,8 +55,9 @@ int report(const Options& options) {
   if (format == "html" && options.out.empty()) {
     fail("usage", "report needs --out FILE.html, or --format md, csv or json");
   }
-  const Report made = make_report({options.stores, options.rankings, options.vulnerability_folder,
-                                   options.slices, options.plans, options.costs});
+  Report made = make_report({options.stores, options.rankings, options.vulnerability_folder,
+                             options.slices, options.plans, options.costs});
+  made.seed = options.campaign.seed;
   const std::string text = format == "html"  ? html(made)
                            : format == "md"  ? markdown(made)
                            : format == "csv" ? csv(made)
@@ -67,10 +69,11 @@ int report(const Options& options) {
   if (options.json) {
     print(cli::text(Json::Object{{"stores", Json(options.stores)},
                                  {"out", options.out},
-                                 {"bytes", std::uint64_t{text.size()}}}));
+                                 {"bytes", std::uint64_t{text.size()}},
+                                 {"seed", options.campaign.seed}}));
   } else if (!options.quiet) {
-    print(fmt::format("{} written ({:.2g} MB)\n", options.out,
-                      static_cast<double>(text.size()) / 1e6));
+    print(fmt::format("{} written ({:.2g} MB, seed {})\n", options.out,
+                      static_cast<double>(text.size()) / 1e6, options.campaign.seed));
   }
   return 0;
 }

@@ -96,7 +96,7 @@ class Report(Case):
         for plan in ("none.csv", "costs.csv", "run.db"):
             self.bad("report", "run.db", "--plan", plan, "--format", "md", says=[plan])
         self.bad("report", "run.db", "--costs", "costs.csv", "--format", "md", says=["two stores"])
-        self.bad("report", *stores, "--costs", "plan.csv", "--format", "md", says=["plan.csv", "'run'"])
+        self.bad("report", *stores, "--costs", "plan.csv", "--format", "md", says=["plan.csv:2", "tensor"])
 
     def test_trials(self):
         self.inject("trials.db", "--first", 10, "--faults", "multi:4", "--select", "random:20")

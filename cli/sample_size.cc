@@ -135,11 +135,12 @@ std::string table_text(const Options& options, const std::vector<NetworkNeed>& a
              "\nMethod {}: n = N / (1 + e^2 (N - 1) / (t^2 p (1 - p))) of each stratum, e = {}, t "
              "= "
              "{} ({}% confidence){}.\nSums are rounded down at the end; inject draws each stratum "
-             "rounded up, and at least one fault of it.\n",
+             "rounded up, and at least one fault of it. Seed {}.\n",
              options.method, selection.precision.error, t_value(selection.precision.confidence),
              100 * selection.precision.confidence,
              options.method == "aware" ? ", p by outlier rule " + to_string(selection.outliers)
-                                       : ", p = 0.5");
+                                       : ", p = 0.5",
+             options.campaign.seed);
 }
 
 }  // namespace

@@ -22,6 +22,14 @@ std::vector<double> numbers(const char* name, const std::string& text) {
   return values;
 }
 
+double parse_scale(const std::string& text) {
+  try {
+    return parse_number_or_fraction(text);
+  } catch (const Error&) {
+    fail("usage", "--scale needs a number like 0.5 or a fraction like 1/255, not \"{}\"", text);
+  }
+}
+
 Part parse_part(const std::string& text) {
   if (const std::optional<Part> part = part_named(text)) return *part;
   fail("usage",
@@ -68,8 +76,7 @@ void describe_samples(Command& command, Options& options) {
   command.option("targets", "FILE", samples.targets,
                  "What the outputs should be; \"inputs\" for autoencoders.");
   command.option(
-      "scale", "S",
-      [&](const std::string& text) { samples.scale = parse_number_or_fraction(text); },
+      "scale", "S", [&](const std::string& text) { samples.scale = parse_scale(text); },
       "Samples are read as (x*S - mean)/std; a number or a fraction, 1/255.");
   command.option(
       "mean", "A,B,C", [&](const std::string& text) { samples.mean = numbers("mean", text); },

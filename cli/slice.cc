@@ -225,6 +225,9 @@ int slice(const Options& options) {
   if (options.replays > 0 && options.oracle.empty()) {
     fail("usage", "--replay needs --oracle STORE, whose outcomes it plays with");
   }
+  for (const std::string& out : {options.out, options.scatter}) {
+    if (!out.empty()) check_writable(out);
+  }
   const std::atomic<bool>& stop = stop_signal();
   const SliceSetup setup(options, heuristics);
   SliceReport report;

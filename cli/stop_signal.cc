@@ -1,25 +1,50 @@
 #include "stop_signal.h"
 
+#include <unistd.h>
+
 #include <csignal>
 
 namespace flipscope::cli {
 
 namespace {
 
+constexpr int kInterrupted = 3;
+
 std::atomic<bool> stop{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
+
+std::string last_words;  // not changed while end_program() may run
 
 extern "C" void raise_stop_flag(int signal) {
   stop.store(true);
   std::signal(signal, SIG_DFL);
 }
 
+extern "C" void end_program(int) {
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, last_words.data(), last_words.size());
+  _exit(kInterrupted);
+}
+
+void at_signals(void (*handler)(int)) {
+  std::signal(SIGINT, handler);
+  std::signal(SIGTERM, handler);
+}
+
 }  // namespace
 
 const std::atomic<bool>& stop_signal() {
-  std::signal(SIGINT, raise_stop_flag);
-  std::signal(SIGTERM, raise_stop_flag);
+  at_signals(raise_stop_flag);
   return stop;
+}
+
+EndAtSignal::EndAtSignal(const std::string& says) {
+  constexpr const char* kClearLine = "\r\x1b[K";  // of a bar of progress
+  last_words = (isatty(STDERR_FILENO) == 1 ? kClearLine : "") + says + "\n";
+  at_signals(end_program);
+}
+
+EndAtSignal::~EndAtSignal() {
+  at_signals(raise_stop_flag);
 }
 
 }  // namespace flipscope::cli

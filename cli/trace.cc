@@ -1,7 +1,10 @@
 // flipscope trace: how curved the loss is, layer by layer.
+#include <optional>
+
 #include "differentiation.h"
 #include "flipscope/numeric/error.h"
 #include "json.h"
+#include "stop_signal.h"
 #include "verbs.h"
 
 namespace flipscope::cli {
@@ -76,6 +79,7 @@ void describe_trace(Command& command, Options& options) {
 }
 
 int trace(const Options& options) {
+  std::optional<EndAtSignal> guard("flipscope: [trace] interrupted; nothing is kept");
   const Differentiation problem(options);
   const Objective& objective = problem.objective();
   RankOptions ranked;
@@ -112,6 +116,7 @@ int trace(const Options& options) {
   progress.clear();
 
   const double loss = objective.loss();
+  guard.reset();
   if (options.json) {
     Json::Array layers;
     for (const Row& row : rows) layers.push_back(row_json(row));

@@ -60,6 +60,12 @@ Budget parse_budget(const std::string& text) {
     if (name == "area" && value && std::isfinite(*value)) return {Kind::area, *value, text};
     if (name == "residual" && is_share) return {Kind::residual, *value, text};
   }
+  if (name == "bits" && value) {
+    fail("protect",
+         "--budget '{}': a share of all bits has a percent sign, bits:3%; a number of bits stands "
+         "alone, 3",
+         text);
+  }
   fail("protect", "--budget '{}' is none of N, bits:3%, area:6%, residual:10%", text);
 }
 

@@ -137,10 +137,10 @@ class VerificationError : public Error {
   using Error::Error;
 };
 
-/// Throws Error where the text is not RATE>NUMBER or RATE>=NUMBER.
+/// Throws Error where the text is not RATE>NUMBER or RATE>=NUMBER; a number may end with %.
 Bar parse_bar(const std::string& text);
 
-/// Throws Error where the store has no such rate.
+/// Without faults it holds. Throws Error where the store has no such rate.
 bool is_broken(const Bar& bar, const CampaignSummary& summary);
 
 }  // namespace flipscope

@@ -73,8 +73,20 @@ Arithmetic parse_arithmetic(const std::string& text) {
 }
 
 Bar parse_bar(const std::string& text) {
-  constexpr std::array<std::string_view, 4> kRates{"sdc", "due", "non-critical", "masked"};
-  Bar bar = parse_condition("--fail-if", text, kRates);
+  constexpr std::array<std::string_view, 5> kRates{"sdc", "critical", "due", "non-critical",
+                                                   "masked"};
+  const bool percent = text.ends_with('%');
+  Bar bar;
+  try {
+    bar = parse_condition("--fail-if", percent ? text.substr(0, text.size() - 1) : text, kRates);
+  } catch (const Error&) {
+    fail("campaign",
+         "--fail-if '{}' is not understood; write RATE>NUMBER or RATE>=NUMBER, as in 'sdc>0.01' or "
+         "'due>1%', the rate one of {}",
+         text, fmt::join(kRates, ", "));
+  }
+  if (percent) bar.bound /= 100;
+  if (bar.name == "critical") bar.name = "sdc";
   if (bar.comparison != Condition::Comparison::greater &&
       bar.comparison != Condition::Comparison::greater_equal) {
     fail("campaign", "--fail-if '{}': a bar is broken from above, as in 'sdc>0.01'", text);
@@ -83,14 +95,15 @@ Bar parse_bar(const std::string& text) {
 }
 
 bool is_broken(const Bar& bar, const CampaignSummary& summary) {
+  if (summary.done == 0) return false;
   const std::optional<Rate>& rate = bar.name == "sdc"      ? summary.critical
                                     : bar.name == "due"    ? summary.due
                                     : bar.name == "masked" ? summary.masked
                                                            : summary.non_critical;
   if (!rate) {
-    fail(
-        "campaign", "--fail-if: there is no rate '{}'{}", bar.name,
-        summary.done == 0 ? " without faults" : " without a decision; give --labels or --critical");
+    fail("campaign",
+         "--fail-if: there is no rate '{}' without a decision; give --labels or --critical",
+         bar.name);
   }
   return bar(rate->interval.upper);
 }

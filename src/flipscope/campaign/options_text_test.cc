@@ -25,6 +25,8 @@ TEST(CampaignOptionsText, BarsAreBrokenFromAbove) {
   const Bar bar = parse_bar("due >= 1/100");
   EXPECT_EQ(bar.name, "due");
   EXPECT_EQ(bar.bound, 0.01);
+  EXPECT_EQ(parse_bar("critical>1%").name, "sdc");
+  EXPECT_EQ(parse_bar("critical>1%").bound, 0.01);
   for (const char* text : {"", "sdc", "sdc<0.1", "sdc==0.1", "luck>0.1", "sdc>x"}) {
     EXPECT_THROW(parse_bar(text), Error) << text;
   }

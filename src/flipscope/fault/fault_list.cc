@@ -41,11 +41,12 @@ Columns read_header(const std::string& file, std::string_view line) {
     if (name == "index") columns.index = column;
     if (name == "Bit" || name == "bit") columns.bit = column;
   }
+  constexpr std::size_t kShown = 60;
   if (columns.layer < 0 || columns.bit < 0 || (columns.tuple < 0 && columns.index < 0)) {
     fail("faults",
          "{}:1: the header of a fault list names Layer, TensorIndex and Bit, or layer, index and "
-         "bit; this one is '{}'",
-         file, line);
+         "bit; this one is '{}{}'",
+         file, line.substr(0, kShown), line.size() > kShown ? "…" : "");
   }
   return columns;
 }

@@ -66,4 +66,8 @@ void OutputFile::finish() {
   }
 }
 
+void check_writable(const std::string& path) {
+  const OutputFile probe(path);
+}
+
 }  // namespace flipscope

@@ -28,4 +28,7 @@ class OutputFile {
   std::FILE* file_ = nullptr;
 };
 
+/// For work that is long before it writes: throws Error where this file cannot be made.
+void check_writable(const std::string& path);
+
 }  // namespace flipscope

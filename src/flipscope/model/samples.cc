@@ -239,14 +239,15 @@ Samples load_samples(const SampleOptions& options, const Shape& model_input, Lay
       fmt::format(" transpose {} model {} shape {} skip {} count {}", arrangement.transpose,
                   name_of(model_layout), to_string(samples.shape), options.skip, samples.count);
   samples.identity = digest(identity);
+  samples.labels_file = options.labels.empty() ? options.inputs : options.labels;
   return samples;
 }
 
 void check_labels(const Samples& samples, std::int64_t classes) {
   for (std::size_t i = 0; i < samples.labels.size(); ++i) {
     if (samples.labels[i] < 0 || samples.labels[i] >= classes) {
-      fail("labels", "label {} is {}; the model has {} outputs, so labels are 0 to {}", i,
-           samples.labels[i], classes, classes - 1);
+      fail("labels", "{}: label {} is {}; the model has {} outputs, so labels are 0 to {}",
+           samples.labels_file, i, samples.labels[i], classes, classes - 1);
     }
   }
 }

@@ -28,6 +28,7 @@ struct Samples {
   Shape shape;                       ///< one sample: the model's input without its leading 1
   std::vector<float> values;         ///< [sample][value], C order of the model's input
   std::vector<std::int32_t> labels;  ///< [sample]; empty: none
+  std::string labels_file;           ///< that they come from
   std::vector<float> targets;        ///< [sample][output value]; empty: none
   std::int64_t target_size = 0;      ///< output values per sample; 0: no targets
   std::string identity;              ///< digest of the bytes read and of the options

@@ -289,7 +289,8 @@ CampaignReport read_campaign(const std::string& path) {
   report.record = store.record();
   report.summary = summarize(store);
   if (report.summary.done == 0) {
-    fail("report", "{} holds no fault yet; run its inject command first", path);
+    fail("report",
+         "{} holds no faults; run its inject command first, or merge it with other shards", path);
   }
   report.sessions = store.sessions();
   const std::string& model = report.summary.model;

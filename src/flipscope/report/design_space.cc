@@ -39,6 +39,11 @@ CostTable read_costs(const std::string& file) {
       fail("compare", "{}:{}: has {} fields; the first line has {}", file, number, fields.size(),
            table.columns.size() + 1);
     }
+    for (std::size_t k = 1; k < fields.size(); ++k) {
+      if (fields[k].empty() || parse_number(fields[k])) continue;
+      fail("compare", "{}:{}: '{}' in column '{}' is no number; leave it empty where there is none",
+           file, number, fields[k], table.columns[k - 1]);
+    }
     table.rows.push_back(std::move(fields));
   }
   return table;

@@ -30,7 +30,8 @@ struct CostTable {
   std::vector<std::vector<std::string>> rows;  ///< a store's name or a model, then the columns
 };
 
-/// Throws Error where a line has another number of fields than the first, or that has no column.
+/// Throws Error where a line has another number of fields than the first, or that has no column, or
+/// where a cost is neither a number nor empty.
 CostTable read_costs(const std::string& file);
 
 /// The campaign of a store. `score_name` is the score that all have in common, empty before the

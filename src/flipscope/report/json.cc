@@ -289,6 +289,7 @@ std::string json(const Report& report) {
   }
   const Json all = {
       {"flipscope", report.version},
+      {"seed", report.seed},
       {"protection_cost", ProtectionCost{}.per_bit()},
       {"campaigns", std::move(campaigns)},
       {"vulnerability", report.vulnerability ? vulnerability_json(*report.vulnerability) : Json()},

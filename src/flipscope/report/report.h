@@ -1,6 +1,7 @@
 // The report on one campaign or several: one value, and the four texts that say it.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,7 +35,8 @@ struct DesignSpace {
 };
 
 struct Report {
-  std::string version;  ///< of the program that writes it
+  std::string version;     ///< of the program that writes it
+  std::uint64_t seed = 0;  ///< that it was asked for with
   std::vector<CampaignReport> campaigns;
   std::optional<VulnerabilityReport> vulnerability;
   SliceReport slices;
