@@ -41,15 +41,15 @@ std::string text_of(const Benchmark& benchmark, std::uint64_t seed) {
   const GoldenTiming& golden = benchmark.golden;
   const auto samples = static_cast<double>(golden.samples);
   const double share = 2 * golden.multiply_adds / golden.seconds / machine.float_operations;
-  const std::string of_peak =
-      machine.float_operations > 0 ? fmt::format(" ({:.0f}% of the float32 peak)", 100 * share) : "";
+  const std::string of_peak = machine.float_operations > 0
+                                  ? fmt::format(" ({:.0f}% of the float32 peak)", 100 * share)
+                                  : "";
   std::string page = fmt::format(
       "Machine, {} threads: float32 {:.4g} GFLOP/s ({}), bytes {:.4g} Gop/s, memory {:.3g} GB/s\n"
       "Golden run: {} us a sample, {:.4g} M multiply-adds{}, all values {:.3g} GB\n\n",
       machine.threads, machine.float_operations * 1e-9, machine.instructions,
       machine.byte_operations * 1e-9, machine.bandwidth * 1e-9, in_microseconds(golden.seconds),
-      golden.multiply_adds * 1e-6, of_peak,
-      static_cast<double>(golden.bytes) * 1e-9);
+      golden.multiply_adds * 1e-6, of_peak, static_cast<double>(golden.bytes) * 1e-9);
   Table table({"layer", "part", "faults", "pairs run", "difference us", "suffix us", "whole us",
                "whole/difference", "differing"},
               "llrrrrrrr");

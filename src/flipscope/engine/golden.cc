@@ -16,8 +16,9 @@ void pack_values(const Program& program, Block& block) {
     if (!shape) continue;
     AlignedVector<std::uint8_t>& bytes = block.packed[v];
     bytes.resize(shape->bytes(block.lanes));
-    std::fill_n(reinterpret_cast<std::uint16_t*>(bytes.data()), bytes.size() / 2,
-                static_cast<std::uint16_t>(stored_offset(shape->packing)));  // beyond the channels
+    // Code 0 beyond the channels: in halves its high byte lies second.
+    const auto high = static_cast<std::uint8_t>(stored_offset(shape->packing) >> 8);
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = i % 2 == 0 ? 0 : high;
     if (!pack_channels(*shape, block.values[v].data(), 0, shape->channels, {}, block.lanes,
                        bytes.data())) {
       bytes.clear();

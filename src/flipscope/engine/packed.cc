@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "flipscope/ops/index.h"
 
@@ -15,10 +16,11 @@ void each_stretch(const PackedShape& shape, const Positions& positions, int lane
   for (std::int32_t p : positions) f(std::int64_t{p} * lanes, std::int64_t{lanes});
 }
 
-/// Codes as they lie in words.
+/// Codes as they lie in words, which others read whole: hence memcpy.
 template <typename Stored>
 bool pack_as(const PackedShape& shape, const float* numbers, std::int64_t first, std::int64_t last,
              const Positions& positions, int lanes, std::uint8_t* bytes) {
+  constexpr std::int64_t kStored = sizeof(Stored);
   const std::int64_t plane = shape.plane * lanes;
   const int in_word = shape.in_word();
   const auto zero = static_cast<float>(shape.zero);
@@ -27,13 +29,14 @@ bool pack_as(const PackedShape& shape, const float* numbers, std::int64_t first,
   bool all_fit = true;
   for (std::int64_t c = first; c < last; ++c) {
     const float* from = numbers + c * plane;
-    Stored* to = reinterpret_cast<Stored*>(bytes) + c / in_word * plane * in_word + c % in_word;
+    std::uint8_t* to = bytes + (c / in_word * plane * in_word + c % in_word) * kStored;
     each_stretch(shape, positions, lanes, [&](std::int64_t start, std::int64_t count) {
       for (std::int64_t i = start; i < start + count; ++i) {
         const float code = from[i] + zero;
         const bool fits = code >= 0 && code <= largest;
         all_fit = all_fit && fits;
-        to[i * in_word] = static_cast<Stored>(static_cast<int>(fits ? code : 0) + offset);
+        const auto stored = static_cast<Stored>(static_cast<int>(fits ? code : 0) + offset);
+        std::memcpy(to + i * in_word * kStored, &stored, sizeof stored);
       }
     });
   }
@@ -43,15 +46,17 @@ bool pack_as(const PackedShape& shape, const float* numbers, std::int64_t first,
 template <typename Stored>
 void unpack_from(const PackedShape& shape, const std::uint8_t* bytes, std::int64_t first,
                  std::int64_t last, const Positions& positions, int lanes, float* numbers) {
+  constexpr std::int64_t kStored = sizeof(Stored);
   const std::int64_t plane = shape.plane * lanes;
   const int in_word = shape.in_word(), offset = shape.offset();
   for (std::int64_t c = first; c < last; ++c) {
-    const Stored* from =
-        reinterpret_cast<const Stored*>(bytes) + c / in_word * plane * in_word + c % in_word;
+    const std::uint8_t* from = bytes + (c / in_word * plane * in_word + c % in_word) * kStored;
     float* to = numbers + c * plane;
     each_stretch(shape, positions, lanes, [&](std::int64_t start, std::int64_t count) {
       for (std::int64_t i = start; i < start + count; ++i) {
-        to[i] = static_cast<float>(static_cast<int>(from[i * in_word]) - offset);
+        Stored stored;
+        std::memcpy(&stored, from + i * in_word * kStored, sizeof stored);
+        to[i] = static_cast<float>(static_cast<int>(stored) - offset);
       }
     });
   }
