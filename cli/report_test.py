@@ -96,7 +96,7 @@ class Report(Case):
         for plan in ("none.csv", "costs.csv", "run.db"):
             self.bad("report", "run.db", "--plan", plan, "--format", "md", says=[plan])
         self.bad("report", "run.db", "--costs", "costs.csv", "--format", "md", says=["two stores"])
-        self.bad("report", *stores, "--costs", "plan.csv", "--format", "md", says=["plan.csv:2", "tensor"])
+        self.bad("report", *stores, "--costs", "plan.csv", "--format", "md", says=["plan.csv", "no row is called"])
 
     def test_trials(self):
         self.inject("trials.db", "--first", 10, "--faults", "multi:4", "--select", "random:20")
@@ -120,7 +120,7 @@ class Report(Case):
         self.bad("report", "run.db", "--ranking", "curves.csv", "--format", "md", says=["curves.csv:2"])
         self.inject("part.db", "--first", 10, "--select", "random:10")
         (self.folder / "list.csv").write_text("layer,index,bit\nconv1,0,3\n")
-        self.bad("report", "part.db", "--ranking", "list.csv", "--format", "md", says=["part.db", "exhaustive"])
+        self.assertIn("| list |", self.good("report", "part.db", "--ranking", "list.csv", "--format", "md"))
 
 
 if __name__ == "__main__":

@@ -315,7 +315,7 @@ TEST(Sensitivity, WordsThatOnlyMeetPadsMoveNothing) {
 
 TEST(Sensitivity, WordScoresFollowTheirFormulas) {
   const Fixture fixture(6);
-  const auto w = parameter_values(fixture.graph, fixture.objective->parameters());
+  const auto w = latent_values(fixture.graph, fixture.objective->parameters());
   const auto g = fixture.objective->gradient();
   const Parameters& parameters = fixture.objective->parameters();
   const auto pairs =

@@ -101,6 +101,7 @@ Symbol GraphBuilder::fold(const std::string& node, const Op& op, const std::vect
     make_own_origin(result, node);
   } else if (!std::holds_alternative<Rearrange>(op) && result.constant != inputs[0].constant) {
     result.provenance->changed_by = node;
+    if (!codes) result.provenance->is_computed = true;
   }
   return result;
 }
@@ -199,8 +200,7 @@ int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source)
     }
     const Provenance& final_origin = *from.provenance;
     source = final_origin.source;
-    if (final_origin.encoding && !is_integer(final_origin.type) &&
-        final_origin.changed_by.empty()) {
+    if (final_origin.encoding && !is_integer(final_origin.type) && !final_origin.is_computed) {
       stored.latent.assign(final_origin.file_values.begin(), final_origin.file_values.end());
     }
     // Elements that the symbol shows are stored as it shows them; the rest as the file has them.

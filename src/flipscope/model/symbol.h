@@ -21,6 +21,7 @@ struct Provenance {
   ElementType type = ElementType::float32;  ///< of the initializer
   /// The node whose arithmetic gave the elements other values than the file's; empty: none did.
   std::string changed_by{};
+  bool is_computed = false;  ///< arithmetic beside quantizers gave the elements other values
   /// The last quantizer on the constant path, its scale and zero-point axis in the *symbol's* axes,
   /// its elements those of the file; empty: stored as float of the initializer's own type.
   std::optional<Encoding> encoding;

@@ -18,8 +18,28 @@
 
 namespace flipscope {
 
+namespace {
+
+/// A column holds numbers or words; among numbers a word is a slip.
+void check_columns(const CostTable& table, const std::vector<std::size_t>& lines,
+                   const std::string& file) {
+  for (std::size_t k = 1; k <= table.columns.size(); ++k) {
+    const auto is_number = [k](const auto& row) { return parse_number(row[k]).has_value(); };
+    if (std::ranges::none_of(table.rows, is_number)) continue;
+    for (std::size_t r = 0; r < table.rows.size(); ++r) {
+      const std::string& field = table.rows[r][k];
+      if (field.empty() || is_number(table.rows[r])) continue;
+      fail("compare", "{}:{}: '{}' in column '{}' is no number; leave it empty where there is none",
+           file, lines[r], field, table.columns[k - 1]);
+    }
+  }
+}
+
+}  // namespace
+
 CostTable read_costs(const std::string& file) {
   CostTable table;
+  std::vector<std::size_t> lines;
   const std::string bytes = read_file_bytes(file);
   std::size_t number = 0;
   for (std::size_t from = 0; from < bytes.size();) {
@@ -39,13 +59,10 @@ CostTable read_costs(const std::string& file) {
       fail("compare", "{}:{}: has {} fields; the first line has {}", file, number, fields.size(),
            table.columns.size() + 1);
     }
-    for (std::size_t k = 1; k < fields.size(); ++k) {
-      if (fields[k].empty() || parse_number(fields[k])) continue;
-      fail("compare", "{}:{}: '{}' in column '{}' is no number; leave it empty where there is none",
-           file, number, fields[k], table.columns[k - 1]);
-    }
     table.rows.push_back(std::move(fields));
+    lines.push_back(number);
   }
+  check_columns(table, lines, file);
   return table;
 }
 

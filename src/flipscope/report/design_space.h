@@ -31,7 +31,8 @@ struct CostTable {
 };
 
 /// Throws Error where a line has another number of fields than the first, or that has no column, or
-/// where a cost is neither a number nor empty.
+/// where a column
+/// of numbers has a word.
 CostTable read_costs(const std::string& file);
 
 /// The campaign of a store. `score_name` is the score that all have in common, empty before the

@@ -36,7 +36,9 @@ void find_emptied(const float* golden, const float* faulty, std::span<const int>
       after[l] = std::max(after[l], faulty[row + l]);
     }
   }
-  for (int l = 0; l < lanes; ++l) broken[l] |= before[l] > 0 && !(after[l] > 0) ? 1 : 0;
+  for (int l = 0; l < lanes; ++l) {
+    if (before[l] > 0 && !(after[l] > 0)) broken[l] = 1;
+  }
 }
 
 }  // namespace
