@@ -60,9 +60,9 @@ class Usage(Case):
         from_file = self.good("info", CLASSIFIER, "--json", "--config", config)
         self.assertEqual(from_file, self.good("info", CLASSIFIER, "--json", "--layers", "conv1,dense", "--bits", "msb:1"))
         for text, says in (("seed = 1\n\nbitz = 3\n", [":3", "bitz", "bits"]), ("[injec]\nseed = 1\n", [":1", "injec", "inject"]),
-                           ('[info]\nstore = "x"\n', [":2", "store"]), ('bits = "5-2\n', [":1", "end"]),
-                           ('layers = ["a", "b"\nseed = 3\n', ["options.toml:2"]), ('bits = "1" 2\n', [":1", "follow"]),
-                           ("seed\n", [":1", "name = value"]), ("seed =\n", [":1", "no value"])):
+                           ('[info]\nstore = "x"\n', [":2", "store"]), ('bits = "5-2\n', [":1", "string"]),
+                           ('layers = ["a", "b"\nseed = 3\n', [":2", "array"]), ('bits = "1" 2\n', [":1"]),
+                           ("seed\n", [":1"]), ("seed =\n", [":1"]), ("seed = 1979-05-27\n", [":1", "a number"])):
             config.write_text(text)
             self.bad("info", CLASSIFIER, "--config", config, says=["options.toml", *says])
 

@@ -8,7 +8,7 @@
 
 namespace flipscope::cli {
 
-/// One line `name = value` of TOML.
+/// One line `name = value`.
 struct ConfigLine {
   std::string section;  ///< empty: at the top
   std::string name;
@@ -16,9 +16,9 @@ struct ConfigLine {
   std::string where;                ///< file:line
 };
 
-/// Reads what TOML calls bare and dotted keys, strings of one line, words without quotes, arrays of
-/// these, [sections] and comments. `file` names it in messages. A section that is none of `verbs`
-/// is a mistake. Throws Error("[usage] …").
+/// The options that a TOML file sets, in the order of their names; `file` names it in messages.
+/// Throws Error("[usage] FILE:LINE: …") where it is no TOML, a section is none of `verbs`, or a
+/// value is neither text, number, true or false, nor an array of these.
 std::vector<ConfigLine> read_config(std::istream& input, const std::string& file,
                                     const std::vector<std::string>& verbs);
 
