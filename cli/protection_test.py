@@ -276,7 +276,7 @@ class Compare(Case):
             file.write("store,latency\nwide,9,3\n")
         self.bad("compare", *self.stores, "--costs", costs, says=["costs.csv:2"])
         with open(costs, "w", encoding="utf-8") as file:
-            file.write("store,latency\nwide,\nnarrow,fast\n")
+            file.write("store,latency\nwide,9\nnarrow,fast\n")
         self.bad("compare", *self.stores, "--costs", costs, says=["costs.csv:3", "'fast'", "'latency'"])
         self.bad("compare", str(EXAMPLES / "cell_distance.csv"), says=["store"])
         other = self.path("other.db")
