@@ -66,6 +66,8 @@ class Study:
                              "--store", folder / "oracle.db")
         rankings = []
         for name, options in METRICS.items():
+            if name in network.without:
+                continue
             ranking = folder / f"{name}.csv"
             if not ranking.exists():
                 self.call("rank", network.model, *network.ranked_on, "--layers", network.layers, "--loss", network.loss, *options,
