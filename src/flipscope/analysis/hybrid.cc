@@ -11,7 +11,7 @@
 namespace flipscope {
 namespace {
 
-constexpr std::uint64_t kDrawStream = 0x6175646974, kOrderStream = 0x6f72646572;
+constexpr std::uint64_t kAuditStream = 0x6175646974, kOrderStream = 0x6f72646572;
 
 }  // namespace
 
@@ -52,7 +52,7 @@ HybridError left_error(const std::vector<double>& below, std::uint64_t candidate
 std::vector<std::uint64_t> draw_audit(std::uint64_t population, std::uint64_t count,
                                       std::uint64_t seed) {
   std::vector<std::uint64_t> drawn =
-      sample_without_replacement(seed, kDrawStream, population, std::min(count, population));
+      sample_without_replacement(seed, kAuditStream, population, std::min(count, population));
   shuffle(drawn, Random(seed, kOrderStream));
   return drawn;
 }

@@ -9,17 +9,18 @@ namespace flipscope {
 namespace {
 
 /// Nodes first … last at which a fault enters.
-struct Entry {
+struct SliceEntry {
   int first = 0, last = 0;
 };
 
-void include(Entry& entry, int node, bool& any) {
-  entry = any ? Entry{std::min(entry.first, node), std::max(entry.last, node)} : Entry{node, node};
+void include(SliceEntry& entry, int node, bool& any) {
+  entry = any ? SliceEntry{std::min(entry.first, node), std::max(entry.last, node)}
+              : SliceEntry{node, node};
   any = true;
 }
 
-Entry entry_of(const Graph& graph, const FaultTarget& target) {
-  Entry entry;
+SliceEntry entry_of(const Graph& graph, const FaultTarget& target) {
+  SliceEntry entry;
   bool any = false;
   const bool is_value = target.part == Part::activations || target.part == Part::inputs;
   if (target.part == Part::operands) return {target.id, target.id};
@@ -70,7 +71,7 @@ void find_cut(const Graph& graph, int output, Slice& slice) {
 }
 
 /// The slice that ends at the sums of the weighted node that a target belongs to.
-Slice slice_of_sums(const Graph& graph, const FaultTarget& target, const Entry& entry) {
+Slice slice_of_sums(const Graph& graph, const FaultTarget& target, const SliceEntry& entry) {
   const Node& node = graph.nodes[entry.first];
   if (entry.first != entry.last || !is_weighted(node)) {
     fail("slice",
@@ -92,7 +93,7 @@ SliceEnd parse_slice_end(const std::string& text) {
 }
 
 Slicing slice_network(const Graph& graph, const FaultSpace& space, int output, SliceEnd end) {
-  std::vector<Entry> entries;
+  std::vector<SliceEntry> entries;
   for (const FaultTarget& target : space.targets()) entries.push_back(entry_of(graph, target));
   Slicing slicing;
   if (end == SliceEnd::sums) {
@@ -110,7 +111,7 @@ Slicing slice_network(const Graph& graph, const FaultSpace& space, int output, S
   for (int n = 0; n < nodes; ++n) {
     if (!is_weighted(graph.nodes[n])) continue;
     const bool inside = std::ranges::any_of(
-        entries, [&](const Entry& entry) { return entry.first < n && n <= entry.last; });
+        entries, [&](const SliceEntry& entry) { return entry.first < n && n <= entry.last; });
     if (weighted && !inside) starts.push_back(n);
     weighted = true;
   }
@@ -124,7 +125,7 @@ Slicing slice_network(const Graph& graph, const FaultSpace& space, int output, S
     find_cut(graph, output, slice);
     slicing.slices.push_back(std::move(slice));
   }
-  for (const Entry& entry : entries) {
+  for (const SliceEntry& entry : entries) {
     const auto after = std::ranges::upper_bound(starts, entry.first);
     slicing.slice_of.push_back(static_cast<int>(after - starts.begin()) - 1);
   }

@@ -13,13 +13,13 @@ namespace {
 using Handler = KerasTensor (*)(const LayerCall&);
 
 /// What a class is imported by, and whether QKeras has it too (with a Q before its name).
-struct Entry {
+struct LayerHandler {
   Handler handler;
   bool quantized = false;
 };
 
-const std::map<std::string, Entry>& handlers() {
-  static const std::map<std::string, Entry> table = {
+const std::map<std::string, LayerHandler>& handlers() {
+  static const std::map<std::string, LayerHandler> table = {
       {"Activation", {import_activation, true}},
       {"ActivityRegularization", {import_identity}},
       {"Add", {import_merge}},

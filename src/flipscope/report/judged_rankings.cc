@@ -14,13 +14,13 @@ namespace flipscope {
 namespace {
 
 constexpr const char* kBest = "(best possible)";
-constexpr std::size_t kPoints = 500;  ///< of a curve: more than a plot has pixels
+constexpr std::size_t kCurvePoints = 500;  ///< of a curve: more than a plot has pixels
 
 /// Half of the points evenly, half by equal factors.
 std::vector<JudgedRanking::Point> thinned(const std::vector<double>& share) {
   const std::size_t last = share.size() - 1;
   std::set<std::size_t> flips;
-  for (std::size_t p = 0; p <= kPoints / 2; ++p) flips.insert(last * p * 2 / kPoints);
+  for (std::size_t p = 0; p <= kCurvePoints / 2; ++p) flips.insert(last * p * 2 / kCurvePoints);
   for (double f = 1; f < static_cast<double>(last); f *= 1.06) {
     flips.insert(static_cast<std::size_t>(f));
   }

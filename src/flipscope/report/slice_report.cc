@@ -13,7 +13,7 @@
 namespace flipscope {
 namespace {
 
-constexpr std::size_t kPoints = 3000;  ///< of a picture of scores
+constexpr std::size_t kPicturePoints = 3000;  ///< of a picture of scores
 
 void read_pictures(const std::string& file, SliceReport& report) {
   std::map<std::string, std::size_t> number;
@@ -76,7 +76,7 @@ void read_scores(const std::string& file, const std::vector<std::string>& heuris
     const bool sound = std::ranges::none_of(scores[h], [](double s) { return std::isnan(s); });
     SliceReport::Scores made{
         heuristics[h], sound ? spearman(scores[h], truth) : NAN, truth.size(), {}, {}};
-    const std::size_t points = std::min(kPoints, truth.size());
+    const std::size_t points = std::min(kPicturePoints, truth.size());
     for (std::size_t p = 0; p < points; ++p) {
       const std::size_t row = truth.size() * p / points;
       made.score.push_back(scores[h][row]);
