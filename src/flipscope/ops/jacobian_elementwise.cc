@@ -15,7 +15,7 @@ namespace {
 using smooth::value;
 
 template <typename T>
-T sigmoid(T x) {
+T logistic(T x) {
   return 1 / (1 + smooth::exp(-x));
 }
 
@@ -84,7 +84,7 @@ T slope(UnaryFunction function, double a, double b, T x) {
       return 1 / x;
     case F::mish: {
       const T t = smooth::tanh(smooth::softplus(x));
-      return t + x * (1 - t * t) * sigmoid(x);
+      return t + x * (1 - t * t) * logistic(x);
     }
     case F::negative:
       return -1;
@@ -97,13 +97,13 @@ T slope(UnaryFunction function, double a, double b, T x) {
     case F::shrink:
       return x < -a || x > a ? 1 : 0;
     case F::sigmoid: {
-      const T s = sigmoid(x);
+      const T s = logistic(x);
       return s * (1 - s);
     }
     case F::sign:
       return x >= -1 && x <= 1 ? 1 : 0;
     case F::silu: {
-      const T s = sigmoid(x);
+      const T s = logistic(x);
       return s + x * s * (1 - s);
     }
     case F::sin:
@@ -111,7 +111,7 @@ T slope(UnaryFunction function, double a, double b, T x) {
     case F::sinh:
       return smooth::cosh(x);
     case F::softplus:
-      return sigmoid(x);
+      return logistic(x);
     case F::softsign: {
       const T magnitude = 1 + (x < 0 ? -x : x);
       return 1 / (magnitude * magnitude);
