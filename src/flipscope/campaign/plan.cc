@@ -272,9 +272,12 @@ std::uint64_t Plan::chunk_rows() const {
   const double most = bottleneck_ ? 16384.0 : 4096.0;
   double rows = std::clamp(kMultiplyAdds / (all_multiply_adds(graph_) * samples), 64.0, most);
   rows = std::min(rows, kLeaves * kBlockSamples / samples);
-  // Enough chunks to be dealt to shards, and that an interrupt loses little.
-  const double parts = bottleneck_ ? 8.0 : 64.0;
-  rows = std::min(rows, std::max(static_cast<double>(selection_->size()) / parts, 32.0));
+  // Enough chunks to be dealt to shards, and that an interrupt loses little; a bottleneck's faults
+  // would then learn too little from each other.
+  constexpr double kFewChunks = 16;
+  if (!bottleneck_) {
+    rows = std::min(rows, std::max(static_cast<double>(selection_->size()) / kFewChunks, 32.0));
+  }
   double sites = fault_model_.count;
   if (fault_model_.kind == FaultModel::Kind::rate) {
     sites = static_cast<double>(space_.size()) * fault_model_.probability;
