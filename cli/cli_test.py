@@ -5,6 +5,7 @@ import gzip
 import json
 import pathlib
 import random
+import sqlite3
 
 import cases
 from cases import AUTOENCODER, Case, CLASSIFIER, EMD, EXAMPLES, INPUTS, LOGITS, npy, SAMPLES
@@ -65,6 +66,19 @@ class Usage(Case):
                            ("seed\n", [":1"]), ("seed =\n", [":1"]), ("seed = 1979-05-27\n", [":1", "a number"])):
             config.write_text(text)
             self.bad("info", CLASSIFIER, "--config", config, says=["options.toml", *says])
+
+    def test_damaged_stores(self):
+        (self.folder / "r.csv").write_text("layer,index,bit\nconv1,0,3\n")
+        for damage in ("UPDATE fault SET target = 99", "UPDATE fault SET idx = -1", "UPDATE fault SET bit = 64",
+                       "UPDATE fault SET target = NULL", "UPDATE target SET elements = 7", "UPDATE target SET bits = '0,99'",
+                       "UPDATE meta SET value = 9 WHERE key = 'strata'"):
+            self.good("inject", CLASSIFIER, *SAMPLES, "--first", 8, "--layers", "conv1", "--select", "random:20", "--store", "d.db")
+            with sqlite3.connect(self.folder / "d.db") as store:
+                store.execute(damage)
+            store.close()
+            for verb in (["export"], ["export", "--by", "layer"], ["report", "--format", "md"], ["evaluate", "--ranking", "r.csv"]):
+                self.bad(verb[0], "d.db", *verb[1:], says=["d.db", "damaged"])
+            (self.folder / "d.db").unlink()
 
     def test_full_standard_output(self):
         with open("/dev/full", "w") as full:

@@ -8,12 +8,14 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "flipscope/campaign/npy_bytes.h"
-#include "flipscope/model/file_bytes.h"
 #include "flipscope/model/number_text.h"
 #include "flipscope/numeric/error.h"
 
@@ -45,6 +47,14 @@ std::optional<double> last_number(std::string_view text) {
   return {};
 }
 
+/// A file of this process alone, that need not outlive it: not synced, as there is one each fault.
+void write_passing(const std::string& path, const std::string& bytes) {
+  std::ofstream file(path, std::ios::binary);
+  if (!file.write(bytes.data(), std::ssize(bytes)).flush()) {
+    fail("score", "{} cannot be written: {}", path, std::strerror(errno));
+  }
+}
+
 }  // namespace
 
 ExecScore::ExecScore(std::string program, const Samples& samples, int values,
@@ -62,8 +72,7 @@ ExecScore::ExecScore(std::string program, const Samples& samples, int values,
   }
   folder_ = pattern;
   if (labelled_) {
-    write_file_atomically(folder_ + "/labels.npy",
-                          npy_bytes({samples_}, std::span(samples.labels)));
+    write_passing(folder_ + "/labels.npy", npy_bytes({samples_}, std::span(samples.labels)));
   }
 }
 
@@ -76,9 +85,8 @@ ExecScore::~ExecScore() {
 double ExecScore::operator()(const float* outputs, std::uint64_t name) const {
   if (function_) return function_(outputs, samples_, values_);
   const std::string file = fmt::format("{}/outputs-{}.npy", folder_, name);
-  write_file_atomically(
-      file, npy_bytes({samples_, values_},
-                      std::span(outputs, static_cast<std::size_t>(samples_ * values_))));
+  write_passing(file, npy_bytes({samples_, values_},
+                                std::span(outputs, static_cast<std::size_t>(samples_ * values_))));
   std::string command = program_ + " " + shell_word(file);
   if (labelled_) command += " " + shell_word(folder_ + "/labels.npy");
   FILE* const pipe = popen(command.c_str(), "r");
