@@ -74,8 +74,6 @@ def truth(runs, data, shares):
                          ["--of", "activations", "--activations", "stored"]):
                 if errors == "fault" and kind[1] != "filters":
                     continue
-                if name == "ResNet-20" and kind[1] != "filters" and kind[3] == "operands":
-                    continue  # A channel's element has up to 18,432 faults, each a run of most of the network.
                 found, _ = runs(f"truth {name} {errors} {kind[-1]}", model, samples, *kind, "--filter-errors", errors,
                                 "--validate", share, images=images)
                 for entry in found["kinds"]:
@@ -116,17 +114,22 @@ def counts(runs, data):
             print(f"| {name} | {part} | {' | '.join(cells)} |", flush=True)
 
 
-def sampling(runs, data, names):
-    """Table IV: every channel (and all or log2 of its elements) once, then 50 draws from what was found."""
+RESNET_STAGES = ["--of", "activations", "--layers", "layer1.1.conv1,layer2.1.conv1,layer3.1.conv1", "--search", "bisect"]
+
+
+def sampling(runs, data, cases):
+    """Table IV: every channel (and all or log2 of its elements) once, then 50 draws from what was found. Cases: network, whether
+    all elements, further options, images."""
     print("\n## Sampled against complete (Table IV)\n")
     print("Published, 10%: the LVF within 0.053%. 50 draws of ⌈ratio·C⌉ channels and ⌈log2 E⌉ elements, over all draws and "
           "layers.\n")
     print("| network | kind | complete over | ratio | LVF mean | LVF maximum | CVF mean | CVF maximum |")
     print("|" + " --- |" * 8)
     random = np.random.default_rng(0)
-    for name, complete in names.items():
+    for name, complete, words, images in cases:
         model, samples = networks(data)[name]
-        _, folder = runs(f"complete {name}", model, samples, "--sampling", "complete" if complete else 1)
+        case = f"complete {name}{' elements' if complete and words else ''}"
+        _, folder = runs(case, model, samples, "--sampling", "complete" if complete else 1, *words, images=images)
         factors = collections.defaultdict(lambda: collections.defaultdict(list))  # (kind, layer) → channel → VFs
         with open(folder / "error_maps.csv", newline="") as file:
             for row in csv.DictReader(file):
@@ -251,6 +254,7 @@ def main():
     parser.add_argument("--part", action="append", choices=["truth", "sampling", "factors", "plots", "costs", "counts"])
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--truth-images", type=int, default=1, help="of ResNet-20, each fault of 15%% of whose channels is run")
+    parser.add_argument("--stage-images", type=int, default=4, help="of three layers of ResNet-20, all of whose elements are analysed")
     parser.add_argument("--networks", type=pathlib.Path)
     parser.add_argument("--network", action="append", help="of --networks (default: vgg11, resnet18)")
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("deepvigor"))
@@ -262,7 +266,8 @@ def main():
                                    "mnist-8": (0.3, 32), "CIFAR-10 CNN (fixed point)": (0.15, 16),
                                    "classifier (fixed point)": (1, options.images)})
     if "sampling" in parts:
-        sampling(runs, options.data, {"classifier (fixed point)": True, "mnist-8": False, "ResNet-20": False})
+        sampling(runs, options.data, [("classifier (fixed point)", True, [], None), ("mnist-8", False, [], None),
+                                      ("ResNet-20", False, [], None), ("ResNet-20", True, RESNET_STAGES, options.stage_images)])
     if "factors" in parts:
         factors(runs, options.data, {})
     if "plots" in parts:

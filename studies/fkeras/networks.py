@@ -1,5 +1,5 @@
-"""The networks of the FKeras study: what is run on which samples, and the figures that the paper (Weng et al., "FKeras: A
-Sensitivity Analysis Tool for Edge Neural Networks", ACM JATS 2024) gives for them."""
+"""The networks of the FKeras study: what is run on which samples, and the figures that the papers (Weng et al., "FKeras: A
+Sensitivity Analysis Tool for Edge Neural Networks", ACM JATS 2024, and the short paper of 2023) give for them."""
 
 import dataclasses
 import pathlib
@@ -18,6 +18,8 @@ class Network:
     layers: str = "*"
     sampled: int = 0                 # faults of the oracle; 0: all
     without: tuple = ()              # metrics that would take too long
+    also: tuple = ()                 # metrics that elsewhere would
+    variant: list = dataclasses.field(default_factory=list)  # options that change the model as it is read
     published: dict = dataclasses.field(default_factory=dict)
 
 
@@ -28,6 +30,14 @@ def econt(size, data, inputs, rows, published):
              "--emd-cells", str(HERE / "econt_cells.csv")]
     return Network(f"ECON-T {size.title()}", f"{model}.json:{model}.hdf5", samples + ["--skip", "1000", "--first", str(rows)],
                    samples + ["--first", "1000"], f"groups:{inputs.parent / 'groups.csv'}", score, "encoder/*", 0, published)
+
+
+def five_bits(data, inputs):
+    """The short paper's setting: weights of 5 bits, 32 inputs, and the trace of the Hessian with each flip in place."""
+    medium = econt("medium", data, inputs, 32, {"sensitive": 0.03})
+    seen = [*medium.ranked_on[:-1], "32"]
+    return dataclasses.replace(medium, name="ECON-T Medium, 5 bits", ranked_on=seen, also=("trace",),
+                               variant=["--requantize", "encoder/*=fixed:5,2"])
 
 
 def networks(data, inputs):
@@ -45,6 +55,7 @@ def networks(data, inputs):
                                               "msb_share": 40.91 / 57.37, "top1_hessian": 0.18, "top1_binfi": 0.41,
                                               "binfi_flips": 6000, "binfi_missed": 676}),
         econt("large", data, inputs, 500, {"sensitive": 0.0655, "golden": 0.807}),
+        five_bits(data, inputs),
         Network("CIFAR-10 CNN", str(data / "cifar10_hls4ml/tiny2_model_best.h5"), cifar + unit + ["--first", "256"],
                 training + unit + seen, "cross-entropy", correct, published={"sensitive": 0.8272}),
         Network("jet tagging", str(data / "qonnx/qkeras_jettagging.onnx"), ["--inputs", str(inputs.parent / "normal16.npy"), *judged],

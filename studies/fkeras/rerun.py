@@ -23,6 +23,7 @@ METRICS = {"hessian": ["--metric", "hessian"], "hessian-paper": ["--metric", "he
            "hessian-code": ["--metric", "hessian", "--variant", "code"], "gradient": ["--metric", "gradient"],
            "taylor": ["--metric", "taylor"], "msb": ["--metric", "msb"], "inflection": ["--metric", "inflection"],
            "flip": ["--metric", "flip"], "random": ["--metric", "random"]}
+DEAR = {"trace": ["--metric", "trace", "--probes", "16"]}
 RIVALS = "binfi,statfi-aware,statfi-unaware,statfi-layer"
 
 
@@ -62,16 +63,15 @@ class Study:
         folder = tables.folder_of(self.out, network)
         folder.mkdir(exist_ok=True)
         select = ["--select", f"random:{network.sampled}"] if network.sampled else []
-        campaign = self.call("inject", network.model, *network.samples, "--layers", network.layers, *network.score, *select,
-                             "--store", folder / "oracle.db")
+        model = [network.model, *network.variant, "--layers", network.layers]
+        campaign = self.call("inject", *model, *network.samples, *network.score, *select, "--store", folder / "oracle.db")
         rankings = []
-        for name, options in METRICS.items():
+        for name, options in (METRICS | {name: DEAR[name] for name in network.also}).items():
             if name in network.without:
                 continue
             ranking = folder / f"{name}.csv"
             if not ranking.exists():
-                self.call("rank", network.model, *network.ranked_on, "--layers", network.layers, "--loss", network.loss, *options,
-                          "--out", ranking)
+                self.call("rank", *model, *network.ranked_on, "--loss", network.loss, *options, "--out", ranking)
             rankings.append(str(ranking))
         against = [] if network.sampled else ["--against", RIVALS]
         judged = {}

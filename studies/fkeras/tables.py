@@ -52,21 +52,44 @@ def positions(networks, results):
     return table(["share of sensitive bits"] + [("MSB" if k == 0 else f"MSB−{k}") for k in range(8)], rows)
 
 
+LABELS = {"hessian-paper": "`hessian`, as the paper prints it", "hessian-code": "`hessian`, as its code computes it",
+          "binfi": "BinFI, separate, with implied bits", "statfi-aware": "StatFI, aware", "statfi-unaware": "StatFI, unaware",
+          "statfi-layer": "StatFI, by layer", "random": "random", "best": "best possible"}
+
+
+def name_of(ranking):
+    known = LABELS.get(label(ranking))
+    return known or f"`{label(ranking)}`"
+
+
+def flips(count, bits):
+    return "never" if count is None else f"{count:,} ({share(count, bits)})"
+
+
 def rankings(evaluation):
     _, bits = sensitive_bits(evaluation)
     rows = []
     for ranking in evaluation["rankings"]:
         at = ranking["spearman_from_msb"]
+        ends = f"{number(at[0])}, {number(at[-1])}" if at else ""
         gain = ranking["gain"]
         found = ranking["flips_to_90_percent_of_sensitive"]
         sooner = ranking["times_sooner_than_random"]
-        rows.append([label(ranking), f"{ranking['flips']:,}", f"{ranking['missed_sensitive']:,}", number(ranking["spearman"]),
-                     number(at[0] if at else None), number(at[-1] if at else None), number(ranking["area"], 4),
-                     f"{gain[0]:+.4f} to {gain[1]:+.4f}" if gain else ""]
-                    + ["never" if reach(ranking, k) is None else f"{reach(ranking, k):,} ({share(reach(ranking, k), bits)})" for k in TOP]
-                    + ["never" if found is None else f"{found:,} ({sooner:.2f} times)"])
-    return table(["ranking", "flips", "sensitive bits missed", "ρ", "ρ MSB", "ρ LSB", "area", "gain in area over hessian"] + [f"top {k}%" for k in TOP]
-                 + ["90% of sensitive (sooner than in random order)"], rows)
+        rows.append([name_of(ranking), f"{ranking['flips']:,}, {ranking['missed_sensitive']:,}", f"{number(ranking['spearman'])}; {ends}",
+                     number(ranking["area"], 4) + (f", {gain[0]:+.4f} to {gain[1]:+.4f}" if gain else "")]
+                    + [flips(reach(ranking, k), bits) for k in TOP]
+                    + ["never" if found is None else f"{found:,} ({sooner:.2f})"])
+    return table(["ranking", "flips, missed", "ρ; of the top bits, of the lowest", "area, gain over `hessian`"]
+                 + [f"all of the top {k}%" for k in TOP] + ["90% of the sensitive bits (times sooner than in random order)"], rows)
+
+
+def correlations(evaluation):
+    """Spearman's ρ, all bits and each position from the top."""
+    rows = [[name_of(ranking), number(ranking["spearman"])] + [number(rho) for rho in ranking["spearman_from_msb"]]
+            for ranking in evaluation["rankings"] if ranking["spearman"] is not None]
+    width = max(len(row) for row in rows)
+    header = ["Spearman's ρ", "all"] + [("MSB" if k == 0 else f"−{k}") for k in range(width - 2)]
+    return table(header, [row + [""] * (width - len(row)) for row in rows])
 
 
 def plot(folder, name, evaluation):
@@ -97,11 +120,11 @@ def write(out, networks):
     text = ["## Sensitive bits\n", overview(networks, results), positions(networks, results), "## Rankings\n"]
     for network in networks:
         evaluation = results[network.name]["worse"]
-        text += [f"### {network.name}\n", rankings(evaluation)]
+        text += [f"### {network.name}\n", rankings(evaluation), correlations(evaluation)]
         plot(folder_of(out, network), network.name, evaluation)
     (out / "tables.md").write_text("\n".join(text))
     print(out / "tables.md")
 
 
 def folder_of(out, network):
-    return out / network.name.replace(" ", "-").lower()
+    return out / network.name.replace(",", "").replace(" ", "-").lower()

@@ -311,8 +311,12 @@ std::unique_ptr<Selection> select_faults(const Graph& graph, const FaultSpace& s
   }
   if (method.kind == Kind::list) {
     needs_single_bits("list");
-    if (method.count != 0 && method.count < listed.size()) listed.resize(method.count);
     if (listed.empty()) fail("faults", "--select: {} lists no faults", method.file);
+    if (method.count > listed.size()) {
+      fail("faults", "--select ranking:{}:{} asks for more than the {} faults that it lists",
+           method.file, method.count, listed.size());
+    }
+    if (method.count != 0) listed.resize(method.count);
     return std::make_unique<ListedFaults>(model, std::move(listed));
   }
   return draw_faults(space, model, method, options.precision.confidence, seed);

@@ -49,6 +49,16 @@ TEST_F(SelectionTest, ExhaustiveIsTheSpace) {
   }
 }
 
+TEST_F(SelectionTest, RankingTakesTheFirstOfItsList) {
+  const std::vector<FaultSite> listed{space.site(9), space.site(2), space.site(5)};
+  EXPECT_EQ(select(space, "bit-flip", "ranking:r.csv", 0, listed)->size(), 3u);
+  const auto two = select(space, "bit-flip", "ranking:r.csv:2", 0, listed);
+  ASSERT_EQ(two->size(), 2u);
+  EXPECT_EQ(two->fault(1).sites, std::vector<FaultSite>{space.site(2)});
+  EXPECT_EQ(message_of([&] { select(space, "bit-flip", "ranking:r.csv:4", 0, listed); }),
+            "[faults] --select ranking:r.csv:4 asks for more than the 3 faults that it lists");
+}
+
 TEST_F(SelectionTest, RandomDrawsDistinctFaultsInOrder) {
   rc::check([&] {
     const auto count = *rc::gen::inRange<std::uint64_t>(1, 400);
