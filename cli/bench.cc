@@ -135,7 +135,11 @@ int bench(const Options& options) {
                                                 fmt::print(stderr, "measuring {}\n", what);
                                             });
   const std::uint64_t seed = options.campaign.seed;
-  print(options.json ? json_of(benchmark, seed) : text_of(benchmark, seed));
+  if (options.json) {
+    print(json_of(benchmark, seed));
+  } else if (!options.quiet) {
+    print(text_of(benchmark, seed));
+  }
   return std::all_of(benchmark.layers.begin(), benchmark.layers.end(),
                      [](const LayerTiming& layer) { return layer.differing == 0; })
              ? 0

@@ -3,9 +3,11 @@
 
 import gzip
 import json
+import os
 import pathlib
 import random
 import sqlite3
+import time
 
 import cases
 from cases import AUTOENCODER, Case, CLASSIFIER, EMD, EXAMPLES, INPUTS, LOGITS, npy, SAMPLES
@@ -54,6 +56,14 @@ class Usage(Case):
         self.assertEqual(before["fault_space"]["in"], "weights")
         self.bad("info", CLASSIFIER, "--config", "absent.toml", says=["--config", "absent.toml"])
 
+    def test_a_section_overrules_the_top_of_a_config_file(self):
+        config = self.folder / "options.toml"
+        config.write_text('in = "weights"\nlayers = "conv1"\n[info]\nin = "biases"\nlayers = "dense"\n')
+        from_file = self.good("info", CLASSIFIER, "--json", "--config", config)
+        self.assertEqual(from_file, self.good("info", CLASSIFIER, "--json", "--in", "biases", "--layers", "dense"))
+        config.write_text('in = "weights"\n[info]\nin = 3\n')
+        self.bad("info", CLASSIFIER, "--config", config, says=['"3"', "biases"])
+
     def test_config_files_are_toml(self):
         config = self.folder / "options.toml"
         config.write_text('# all of it\nlayers = [  # of two lines\n  "conv1",\n  \'dense\',\n]\n\n[info]  # here\n'
@@ -66,6 +76,12 @@ class Usage(Case):
                            ("seed\n", [":1"]), ("seed =\n", [":1"]), ("seed = 1979-05-27\n", [":1", "a number"])):
             config.write_text(text)
             self.bad("info", CLASSIFIER, "--config", config, says=["options.toml", *says])
+
+    def test_interrupted_while_options_are_read(self):
+        os.mkfifo(self.folder / "options.toml")
+        for words in (["info", CLASSIFIER], ["inject", CLASSIFIER, *SAMPLES, "--store", "run.db"]):
+            begin = time.monotonic()
+            self.stopped(*words, "--config", "options.toml", begun=lambda: time.monotonic() > begin + 1)
 
     def test_damaged_stores(self):
         (self.folder / "r.csv").write_text("layer,index,bit\nconv1,0,3\n")
@@ -264,7 +280,7 @@ class Bench(Case):
         self.assertEqual([layer["differing"] for layer in out["layers"]], [0] * len(out["layers"]))
         self.assertTrue(all(layer["compared"] >= 64 for layer in out["layers"]))
         self.assertGreater(out["float32_operations_per_second"], 1e9)
-
+        self.assertEqual(self.good("bench", CLASSIFIER, *SAMPLES, "--first", "70", "--seconds", "0.01", "--quiet"), "")
 
     def test_mistakes(self):
         self.bad("bench", CLASSIFIER, says=["--inputs"])

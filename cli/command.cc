@@ -61,7 +61,8 @@ class VerbConfig : public CLI::ConfigTOML {
 
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
     std::vector<CLI::ConfigItem> kept;
-    for (ConfigLine& line : read_config(input, file_, known_.verbs)) {
+    const std::vector<ConfigLine> lines = read_config(input, file_, known_.verbs);
+    for (const ConfigLine& line : lines) {
       const bool is_own = contains(own_, line.name);
       if (!is_own && (line.section == verb_ || !contains(known_.options, line.name))) {
         fail("usage", "{}: \"{}\" is no option{}; did you mean \"{}\"?", line.where, line.name,
@@ -69,6 +70,10 @@ class VerbConfig : public CLI::ConfigTOML {
              nearest(line.name, line.section == verb_ ? own_ : known_.options));
       }
       if (!is_own || (!line.section.empty() && line.section != verb_)) continue;
+      const bool overruled = line.section.empty() && std::ranges::any_of(lines, [&](const auto& l) {
+                               return l.section == verb_ && l.name == line.name;
+                             });
+      if (overruled) continue;
       CLI::ConfigItem item;
       item.name = line.name;
       item.inputs = {CLI::detail::join(line.values, ",")};
@@ -98,6 +103,19 @@ std::string config_of(const std::vector<std::string>& words) {
   return {};
 }
 
+/// The options that words name, of those known.
+std::vector<std::string> options_among(const std::vector<std::string>& words,
+                                       const std::vector<std::string>& known) {
+  std::vector<std::string> named;
+  for (const std::string& word : words) {
+    if (word == "--") break;
+    if (!word.starts_with("--")) continue;
+    const std::string name = word.substr(2, word.find('=') - 2);
+    if (std::ranges::find(known, name) != known.end()) named.push_back(name);
+  }
+  return named;
+}
+
 /// Breaks text into lines of at most `width` letters.
 std::vector<std::string> wrap(const std::string& text, std::size_t width) {
   std::vector<std::string> lines(1);
@@ -122,6 +140,7 @@ struct Command::State {
   CLI::App app;
   bool help_asked = false;
   std::vector<std::string> names;
+  std::vector<std::string> named;         ///< by the words
   std::vector<std::string> flags, lists;  ///< those of `names` that take no word, or several
   std::vector<std::string> required;
   bool (*is_argument)(const std::string&) = nullptr;  ///< where there may be several
@@ -267,6 +286,7 @@ bool Command::parse(std::vector<std::string> words, const KnownWords& known) {
   State& state = *state_;
   const char* verb = state.verb.name;
   words = state.with_argument(std::move(words));
+  state.named = options_among(words, state.names);
   const std::string config = config_of(words);
   state.app.config_formatter(std::make_shared<VerbConfig>(verb, config, state.names, known));
   std::reverse(words.begin(), words.end());
@@ -331,6 +351,10 @@ std::string Command::help() const {
 
 std::vector<std::string> Command::option_names() const {
   return state_->names;
+}
+
+const std::vector<std::string>& Command::named() const {
+  return state_->named;
 }
 
 }  // namespace flipscope::cli

@@ -69,6 +69,8 @@ class Command {
 
   std::string help() const;
   std::vector<std::string> option_names() const;
+  /// Names of options that the words parsed have; those of a file are not among them.
+  const std::vector<std::string>& named() const;
 
  private:
   struct State;

@@ -56,6 +56,7 @@ std::string json_text(const std::vector<Design>& designs, const CostTable& costs
                                 {"bits", d.bits},
                                 {"score", d.score},
                                 {"sensitive", Json(d.sensitive)},
+                                {"note", d.note},
                                 {"protected", Json(d.to_guard)},
                                 {"protection_area", Json(area)},
                                 {"costs", std::move(own)},
@@ -79,13 +80,18 @@ std::string table_text(const std::vector<Design>& designs, const CostTable& cost
     row.insert(row.end(), d.costs.begin(), d.costs.end());
     table.row(std::move(row));
   }
+  std::string notes;
+  for (const Design& d : designs) {
+    if (!d.note.empty()) notes += fmt::format("note: {}: {}\n", d.name, d.note);
+  }
   return table.text() +
          fmt::format(
              "\n*: on the Pareto front of bits, {} ({}), bits to protect and your columns (lower "
              "is better).\nsensitive: bits whose flip makes the score worse. to protect: the bits "
              "that leave every network with the\nsame error of single flips, {} of what the best "
              "has without protection; area in registers. Seed {}.\n",
-             score, direction(score), percent(residual), seed);
+             score, direction(score), percent(residual), seed) +
+         notes;
 }
 
 }  // namespace

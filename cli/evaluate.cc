@@ -266,7 +266,7 @@ int evaluate(const Options& options) {
                                     thread_count(options));
   // What a search or a sample would find is replayed, and may want any bit.
   const auto read = options.against.empty() ? read_oracle : read_complete_oracle;
-  const Oracle oracle = read(options.store, parse_sensitive(options.sensitive));
+  const Oracle oracle = read(options.store, parse_sensitive(options.sensitive), "evaluate");
   std::vector<double> percents(100);
   std::iota(percents.begin(), percents.end(), 1.0);
   std::vector<Judged> judged;

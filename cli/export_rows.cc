@@ -58,19 +58,21 @@ Json::Array fault_list_rows(const std::string& path) {
     fail("export", "{}: rows of {} are trials; a fault list needs single-bit faults", path,
          record.fields.at("faults"));
   }
+  const bool has_tensor = share_layers(record.targets);
   Json::Array rows;
   store.for_each_row([&](const FaultRow& row) {
     const FaultTarget& target = target_of(record, *row.site);
     const OutcomeCounts& outcomes = row.outcomes;
-    rows.push_back(
-        Json::Object{{"Injection", row.fault},
-                     {"Layer", target.layer},
-                     {"TensorIndex", tensor_index(target.shape, row.site->index)},
-                     {"Bit", row.site->bit},
-                     {"n_injections", record.samples},
-                     {"masked", when(record.has_masked, outcomes.masked)},
-                     {"non_critical", outcomes.non_critical},
-                     {"critical", when(record.has_critical, outcomes.critical + outcomes.due)}});
+    Json::Object fields{{"Injection", row.fault},
+                        {"Layer", target.layer},
+                        {"TensorIndex", tensor_index(target.shape, row.site->index)},
+                        {"Bit", row.site->bit},
+                        {"n_injections", record.samples},
+                        {"masked", when(record.has_masked, outcomes.masked)},
+                        {"non_critical", outcomes.non_critical},
+                        {"critical", when(record.has_critical, outcomes.critical + outcomes.due)}};
+    if (has_tensor) fields.emplace_back("tensor", target.tensor);
+    rows.emplace_back(std::move(fields));
   });
   return rows;
 }

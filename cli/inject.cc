@@ -33,8 +33,8 @@ void describe_inject(Command& command, Options& options) {
   command.heading("Judgement");
   describe_score(command, options);
   command.option("critical", "CONDITION", campaign.critical,
-                 "What counts as critical where outputs have no decision: 'delta>0'. Binary search "
-                 "asks it of a fault's own score.");
+                 "What counts as critical, in the place of a changed decision; needed where "
+                 "outputs have none: 'delta>0'. Binary search asks it of a fault's own score.");
   command.option(
       "fail-if", "CONDITION",
       [&](const std::string& text) {
@@ -100,8 +100,8 @@ int inject(const Options& options) {
     finish_output();
     std::fprintf(
         stderr,
-        "flipscope: [inject] the bar --fail-if '%s' is broken: see the rate's upper bound\n",
-        options.bar_text.c_str());
+        "flipscope: [inject] the bar --fail-if '%s' is broken: the rate's upper bound is %s\n",
+        options.bar_text.c_str(), number_text(*upper_bound(*bar, summary)).c_str());
     return 1;
   }
   return 0;

@@ -5,13 +5,14 @@ import contextlib
 import hashlib
 import json
 import random
+import re
 import signal
 import sqlite3
 import subprocess
 import time
 
 import cases
-from cases import AUTOENCODER, Case, CLASSIFIER, COLUMNS, EMD, SAMPLES
+from cases import AUTOENCODER, Case, CELLS, CLASSIFIER, COLUMNS, EMD, SAMPLES
 
 
 class Inject(Case):
@@ -94,6 +95,12 @@ class Inject(Case):
         self.inject("run.db", *self.SMALL, "--bits", "msb:1", "--fail-if", "sdc>0.000001", code=1)
         self.inject("run.db", *self.SMALL, "--bits", "msb:1", "--fail-if", "sdc>0.999999")
         self.inject("run.db", *self.SMALL, "--bits", "msb:1", "--fail-if", "critical>0.0001%", code=1)
+        rate = json.loads(self.good("inject", CLASSIFIER, *SAMPLES, *self.SMALL, "--bits", "msb:1", "--store", "run.db", "--json"))
+        said = self.call("inject", CLASSIFIER, *SAMPLES, *self.SMALL, "--bits", "msb:1", "--store", "run.db", "--quiet",
+                         "--fail-if", "sdc>0.000001").stderr
+        bound = float(re.fullmatch(r"flipscope: \[inject\] the bar --fail-if 'sdc>0.000001' is broken: the rate's upper "
+                                   r"bound is (\S+)\n", said)[1])
+        self.assertAlmostEqual(bound, rate["critical"]["upper"], places=5)
         self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "run.db", "--fail-if", "luck>1", says=["luck", "sdc"])
         self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "run.db", "--fail-if", "sdc>x%", says=["--fail-if", "x%"])
         self.bad("inject", AUTOENCODER, *EMD, "--store", "emd.db", "--fail-if", "sdc>0.1",
@@ -141,6 +148,40 @@ class Inject(Case):
         for row in self.csv("protected.db").splitlines()[1:]:
             self.assertEqual(row.split(",")[9], "200")
 
+    def test_a_list_of_several_tensors_of_a_layer_comes_back(self):
+        words = [*self.SMALL, "--in", "weights,biases", "--layers", "dense", "--bits", "msb:1"]
+        self.inject("run.db", *words)
+        self.good("export", "run.db", "--format", "fault-list", "--out", "list.csv")
+        header, first = (self.folder / "list.csv").read_text().splitlines()[:2]
+        self.assertEqual(header, "Injection,Layer,TensorIndex,Bit,n_injections,masked,non_critical,critical,tensor")
+        self.assertTrue(first.endswith(",dense.weight"), first)
+        listed = json.loads(self.csv("run.db", "--format", "fault-list", "--json"))["faults"]
+        self.assertEqual(",".join(listed[0]), header)
+        self.assertEqual({row["tensor"] for row in listed}, {"dense.weight", "dense.bias"})
+        self.inject("list.db", *words, "--select", "list:list.csv")
+        rest = lambda store: [row.split(",")[1:] for row in self.csv(store).splitlines()]
+        self.assertEqual(rest("list.db"), rest("run.db"))
+        self.inject("one.db", *self.SMALL, "--layers", "dense", "--bits", "msb:1")
+        self.assertTrue(self.csv("one.db", "--format", "fault-list").splitlines()[0].endswith(",critical"))
+
+    def test_changes_that_are_no_number_have_no_sign(self):
+        self.inject("inf.db", *self.SMALL, "--select", "random:3", "--score", "exec:echo inf")
+        self.assertEqual([row.split(",")[-2:] for row in self.csv("inf.db").splitlines()[1:]], [["inf", "nan"]] * 3)
+        self.assertTrue(self.csv("inf.db", "--by", "model").splitlines()[1].endswith(",nan"))
+        self.assertNotIn("-nan", self.good("report", "inf.db", "--format", "md"))
+        self.assertEqual([row["delta"] for row in json.loads(self.csv("inf.db", "--json"))["faults"]], [None] * 3)
+
+    def test_a_condition_takes_the_place_of_the_decision(self):
+        words = [*self.SMALL, "--layers", "dense", "--bits", "msb:1"]
+        self.inject("decided.db", *words)
+        self.inject("asked.db", *words, "--critical", "delta>0")
+        self.inject("never.db", *words, "--critical", "delta>2")
+        critical = {name: sum(int(row.split(",")[11]) for row in self.csv(f"{name}.db").splitlines()[1:])
+                    for name in ("decided", "asked", "never")}
+        self.assertGreater(critical["decided"], critical["asked"])
+        self.assertGreater(critical["asked"], 0)
+        self.assertEqual(critical["never"], 0)
+
     def test_bad_campaigns(self):
         words = ["inject", CLASSIFIER, *SAMPLES, *self.SMALL, "--store", "run.db"]
         self.bad(*words, "--faults", "meteor", says=["meteor", "bit-flip"])
@@ -153,6 +194,8 @@ class Inject(Case):
         self.bad(*words, "--memory", "lots", says=["lots"])
         self.bad(*words, "--arithmetic", "sloppy", says=["sloppy", "exact"])
         self.bad(*words, "--critical", "delta", says=["delta"])
+        self.bad(*words, "--emd-cost", CELLS, says=["--emd-cost", "--score emd", "mispredict"])
+        self.bad(*words, "--score", "accuracy", "--emd-cells", CELLS, says=["--emd-cells", "--score emd", "accuracy"])
         self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "absent/run.db", says=["absent/run.db"])
         self.bad("inject", CLASSIFIER, *SAMPLES, "--store", self.fifo(), says=["fifo", "regular"])
 
@@ -164,7 +207,9 @@ class Inject(Case):
         self.assertEqual((self.folder / "run.db").read_bytes(), kept)
         (self.folder / "text.db").write_text("not a database\n" * 1000)
         self.bad("inject", CLASSIFIER, *SAMPLES, "--store", "text.db", says=["text.db"])
-        self.bad("export", "text.db", says=["text.db"])
+        self.assertNotIn("--store", self.bad("export", "text.db", says=["text.db", "not a Flipscope store", "damaged"]))
+        (self.folder / "cut.db").write_bytes(kept[:len(kept) // 2])
+        self.assertNotIn("--store", self.bad("export", "cut.db", says=["cut.db", "damaged"]))
         with contextlib.closing(sqlite3.connect(self.folder / "other.db")) as database:
             database.execute("CREATE TABLE mine(x)")
             database.commit()

@@ -12,7 +12,8 @@
 namespace flipscope::cli {
 
 struct Options {
-  std::string command;  ///< the command line as typed, to be shown again
+  std::string command;             ///< the command line as typed, to be shown again
+  std::vector<std::string> named;  ///< options that it names; those of --config are not among them
 
   bool json = false;
   bool quiet = false;

@@ -100,7 +100,10 @@ std::optional<Options> read_options(const Verb& verb, const std::vector<std::str
   for (const std::string& word : words) options.command += " " + quoted(word);
   Command command(verb);
   verb.describe(command, options);
-  if (command.parse({words.begin() + 1, words.end()}, known)) return options;
+  if (command.parse({words.begin() + 1, words.end()}, known)) {
+    options.named = command.named();
+    return options;
+  }
   print(command.help());
   return {};
 }

@@ -48,13 +48,43 @@ std::string only_ranking(const Options& options) {
   return options.rankings.empty() ? "" : options.rankings[0];
 }
 
+void describe_of_model(Command& command, Options& options) {
+  command.heading("Of a model");
+  command.option("requantize", "GLOB=fixed:B,I", options.campaign.variant.requantize,
+                 "As with rank.");
+  command.option("prune", "SHARE", options.campaign.variant.prune, "As with rank.");
+  describe_samples(command, options);
+  describe_fault_space(command, options);
+  describe_score(command, options);
+}
+
+/// Refuses options that would have no effect. A --config file may hold them, for other verbs.
+void check_named(const Options& options, bool of_store) {
+  const Verb verb{"protect", "", nullptr, nullptr};
+  Command of_model(verb);
+  Options unused;
+  describe_of_model(of_model, unused);
+  const std::vector<std::string> names = of_model.option_names();
+  for (const std::string& name : options.named) {
+    if (of_store && std::ranges::find(names, name) != names.end()) {
+      fail("usage",
+           "--{} is of a MODEL only: the STORE {} has samples, score and fault space of its own",
+           name, options.store);
+    }
+    if (!of_store && name == "sensitive") {
+      fail("usage", "--sensitive is of a STORE only: the bits of a MODEL go by --ranking");
+    }
+  }
+}
+
 Choice choice_from_store(const Options& options) {
-  Oracle oracle = read_complete_oracle(options.store, parse_sensitive(options.sensitive));
+  Oracle oracle =
+      read_complete_oracle(options.store, parse_sensitive(options.sensitive), "protect");
   const std::string ranking = only_ranking(options);
   std::vector<double> harm = oracle.magnitude;
   for (std::size_t f = 0; f < harm.size(); ++f) harm[f] = oracle.sensitive[f] ? harm[f] : 0;
   std::vector<std::uint64_t> order =
-      ranking.empty() ? order_by_harm(harm) : read_order(ranking, oracle);
+      ranking.empty() ? order_by_harm(harm) : read_order(ranking, oracle, "protect");
   const CampaignRecord record = Store::open(options.store).record();
   return {std::move(oracle.space), std::move(harm), std::move(order), recorded_options(record),
           record.fields};
@@ -71,7 +101,7 @@ Choice choice_from_model(const Options& options) {
   const FaultSpace space(load_model(campaign.model, campaign.variant), campaign.space);
   const std::vector<double> none(space.size(), 0.0);
   const Oracle unknown{space, all_numbers(space), none, std::vector<char>(space.size(), 0), {}, {}};
-  return {space, {}, read_order(ranking, unknown), campaign, {}};
+  return {space, {}, read_order(ranking, unknown, "protect"), campaign, {}};
 }
 
 std::vector<FaultSite> first_sites(const Choice& choice, std::uint64_t bits) {
@@ -245,9 +275,10 @@ std::string table(const Options& options, const std::vector<Point>& points, cons
   return text;
 }
 
-std::string plan_text(const Options& options, const Choice& choice, std::uint64_t bits) {
+std::string plan_text(const Options& options, const Choice& choice, const ProtectionCost& cost,
+                      std::uint64_t bits) {
   const std::vector<FaultSite> sites = first_sites(choice, bits);
-  if (options.to == "csv") return protection_csv(choice.space, sites);
+  if (options.to == "csv") return protection_csv(choice.space, sites, cost);
   if (options.to == "c-header") return protection_c_header(choice.space, sites);
   if (options.to == "systemverilog") return protection_systemverilog(choice.space, sites);
   if (options.to == "tmrg") return protection_tmrg(choice.space, sites);
@@ -259,7 +290,9 @@ std::string plan_text(const Options& options, const Choice& choice, std::uint64_
                                {"index", site.index},
                                {"bit", site.bit}});
   }
-  return text(Json::Object{{"protected", std::move(all)}});
+  return text(Json::Object{{"protected", std::move(all)},
+                           {"registers_per_bit", cost.registers},
+                           {"voter_per_bit", cost.voter}});
 }
 
 }  // namespace
@@ -298,13 +331,7 @@ void describe_protect(Command& command, Options& options) {
                  "Measure what is left by trials of many flips, without protection and within each "
                  "budget; their stores lie beside --out, and the same command resumes them.");
   command.option("trials", "N", options.trials, "How many of each (default: 1000).");
-  command.heading("Of a model");
-  command.option("requantize", "GLOB=fixed:B,I", options.campaign.variant.requantize,
-                 "As with rank.");
-  command.option("prune", "SHARE", options.campaign.variant.prune, "As with rank.");
-  describe_samples(command, options);
-  describe_fault_space(command, options);
-  describe_score(command, options);
+  describe_of_model(command, options);
   describe_common(command, options);
   command.example("protect run.db --budget area:6% --to c-header --out protect.h");
 }
@@ -313,14 +340,15 @@ int protect(const Options& options) {
   check(options);
   const ProtectionCost cost = parse_protection_cost(options.protection_cost);
   for (const std::string& budget : options.budgets) parse_budget(budget);
-  const Choice choice =
-      is_store(options.store) ? choice_from_store(options) : choice_from_model(options);
+  const bool of_store = is_store(options.store);
+  check_named(options, of_store);
+  const Choice choice = of_store ? choice_from_store(options) : choice_from_model(options);
   const std::vector<double> left =
       choice.harm.empty() ? std::vector<double>{} : harm_left(choice.harm, choice.order);
   std::vector<Point> points = points_of(options, choice, cost, left);
   const std::uint64_t chosen = bits_within(parse_budget(options.budgets[0]), cost,
                                            choice.space.size(), choice.order.size(), left);
-  if (!options.out.empty()) write_file(options.out, plan_text(options, choice, chosen));
+  if (!options.out.empty()) write_file(options.out, plan_text(options, choice, cost, chosen));
   if (!options.trial.empty() && !run_trials(options, choice, points)) {
     finish_output();
     std::fprintf(stderr,

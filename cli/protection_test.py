@@ -100,7 +100,46 @@ class Protect(Case):
             file.write(f'inputs = "{FEW[1]}"\n')
         self.assertEqual(self.protect("--budget", "7", "--config", self.path("options.toml"), "--ranking", ranking),
                          self.protect("--budget", "7", "--ranking", ranking))
-        self.protect("--budget", "7", *FEW[:2])
+
+    def test_options_of_a_model_are_none_of_a_store(self):
+        for words in (["--inputs", "none.npy"], ["--first", "10"], ["--score", "mse"], ["--layers=fc"], ["--bits", "99"],
+                      ["--in", "biases"], ["--requantize", "*=fixed:4,1"], ["--prune", "0.5"], ["--count-only-correct"]):
+            self.bad("protect", self.store, "--budget", "7", *words,
+                     says=["[usage]", words[0].split("=")[0], "of a MODEL only", self.store])
+        self.bad("protect", *FEW[:2], "--budget", "7", self.store, says=["--inputs", "of a MODEL only"])
+        ranking = self.path("ranking.csv")
+        self.good("rank", AUTOENCODER, *KERNEL, "--metric", "msb", "--out", ranking)
+        self.bad("protect", AUTOENCODER, *KERNEL, "--ranking", ranking, "--budget", "7", "--sensitive", "different",
+                 says=["--sensitive", "of a STORE only"])
+
+    def test_plans_keep_their_cost(self):
+        area = {}
+        for cost in ("2,0.6", "2,1.5"):
+            for to in ("csv", "json"):
+                out = self.path(f"plan.{to}")
+                found = self.protect("--budget", "20", "--cost", cost, "--to", to, "--out", out)
+                area[to] = json.loads(self.good("report", self.store, "--plan", out, "--json"))["plans"][0]["area"]
+                self.assertAlmostEqual(area[to], sum(map(float, cost.split(","))) * 20 / len(self.oracle), places=12)
+                self.assertAlmostEqual(area[to], next(p["area"] for p in found["points"] if p["budget"] == "20"), places=12)
+            self.assertEqual("area" in rows(self.path("plan.csv"))[0], cost != "2,0.6")
+        # The list is still one.
+        self.good("inject", AUTOENCODER, *FEW, "--store", self.path("guarded.db"), "--protect", self.path("plan.csv"), "--quiet")
+
+    def test_stores_that_do_not_hold_every_fault(self):
+        some = self.path("some.db")
+        self.good("inject", AUTOENCODER, *FEW, "--store", some, "--select", "random:30", "--quiet")
+        self.bad("protect", some, "--budget", "3", says=["[protect]", "30 faults", "random:30", "324", "exhaustive"])
+        self.good("protect", self.store, "--budget", "324", "--out", self.path("all.csv"), "--quiet")
+        listed = self.path("listed.db")
+        self.good("inject", AUTOENCODER, *FEW, "--store", listed, "--select", f"list:{self.path('all.csv')}", "--quiet")
+        self.bad("protect", listed, "--budget", "3", says=["[protect]", "--select list:", "exhaustive"])
+        self.bad("evaluate", listed, says=["[evaluate]", "--select list:", "random:N"])
+        part = self.path("part.db")
+        self.good("inject", AUTOENCODER, *FEW, "--store", part, "--shard", "2/2", "--quiet")
+        self.bad("protect", part, "--budget", "3", says=["[protect]", "its space has 324"])
+        with open(self.path("twice.csv"), "w", encoding="utf-8") as file:
+            file.write("layer,index,bit\n" + "encoder.conv,0,1\n" * 2)
+        self.bad("protect", self.store, "--budget", "2", "--ranking", self.path("twice.csv"), says=["[protect]", "twice"])
 
     def test_trials_measure_what_is_left(self):
         out = self.path("plan.csv")
@@ -173,6 +212,7 @@ class Protect(Case):
         self.bad("protect", self.store, says=["needs --budget"])
         self.bad("protect", self.store, "--budget", "3%", says=["--budget '3%'"])
         self.bad("protect", self.store, "--budget", "bits:3", says=["'bits:3'", "bits:3%", "alone"])
+        self.bad("protect", self.store, "--budget", "bits:101%", says=["'bits:101%'", "more than 100%"])
         self.bad("protect", self.store, "--budget", "400", says=["400 bits", "324"])
         self.bad("protect", self.store, "--budget", "5", "--cost", "2", says=["--cost '2'"])
         self.bad("protect", self.store, "--budget", "5", "--to", "vhdl", says=["--to"])

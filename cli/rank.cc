@@ -6,6 +6,7 @@
 #include "flipscope/model/model.h"
 #include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
+#include "rank_checkpoint.h"
 #include "rank_trace.h"
 #include "rank_vulnerability.h"
 #include "ranking_output.h"
@@ -80,13 +81,18 @@ int rank_by_derivatives(const Options& options) {
   if (options.top < 1 && chosen.metric == Metric::hessian) {
     fail("usage", "--metric hessian needs --top of at least 1");
   }
-  // Long, and independent from bit to bit.
-  const bool resumes = chosen.metric == Metric::trace && !options.out.empty();
+  const bool is_short = chosen.metric == Metric::gradient || chosen.metric == Metric::taylor;
+  const bool resumes = !is_short && !options.out.empty();
   const std::string checkpoint = resumes ? options.out + ".partial" : "";
   std::optional<EndAtSignal> guard(
       "flipscope: [rank] interrupted; " +
       (resumes ? "this goes on: " + options.command : std::string("nothing is kept")));
   const Differentiation problem(options);
+  std::optional<ChunkLog> log;
+  if (resumes && chosen.metric != Metric::trace) {
+    log.emplace(checkpoint, rank_identity(problem, chosen, options));
+    chosen.kept = steps_in(*log);
+  }
   ProgressLine progress("steps", options.quiet);
   ProductCounter counter(progress, expected_steps(chosen, problem.space(), problem.objective()));
   const Ranking ranking =

@@ -107,24 +107,25 @@ class Rank(Case):
             self.assertEqual(rows, self.ranking("--metric", metric), metric)
             self.assertEqual([row["rank"] for row in found["ranking"]], list(range(found["bits"])))
 
-    def test_signals_end_it_and_traces_go_on(self):
-        for words in (["trace", "--top", 100, "--probes", 10000],
-                      ["rank", "--metric", "hessian", "--top", 500, "--out", "r.csv"]):
-            at = time.monotonic() + 1
-            errors = self.stopped(words[0], CLASSIFIER, *SAMPLES, *words[1:], "--quiet",
-                                  begun=lambda at=at: time.monotonic() > at, how=signal.SIGTERM)
-            self.assertIn("nothing is kept", errors)
-            self.assertEqual(self.files(), [])
-        words = ["rank", CLASSIFIER, *self.FEW, "--metric", "trace", "--bits", "msb:2", "--probes", 8, "--out"]
-        self.good(*words, "whole.csv")
-        log = self.folder / "r.csv.partial"
-        errors = self.stopped(*words, "r.csv", begun=lambda: log.exists() and log.stat().st_size > 200)
-        self.assertIn("flipscope rank", errors)
-        self.assertEqual(self.files(), ["r.csv.partial", "whole.csv"])
-        self.bad(*words, "r.csv", "--seed", 1, says=["r.csv.partial"])
-        self.good(*words, "r.csv")
-        self.assertEqual((self.folder / "r.csv").read_bytes(), (self.folder / "whole.csv").read_bytes())
-        self.assertEqual(self.files(), ["r.csv", "whole.csv"])
+    def test_signals_end_it_and_rankings_go_on(self):
+        at = time.monotonic() + 1
+        errors = self.stopped("trace", CLASSIFIER, *SAMPLES, "--top", 100, "--probes", 10000, "--quiet",
+                              begun=lambda: time.monotonic() > at, how=signal.SIGTERM)
+        self.assertIn("nothing is kept", errors)
+        self.assertEqual(self.files(), [])
+        for samples, *metric in ([self.FEW, "trace", "--bits", "msb:2", "--probes", 8], [SAMPLES, "hessian", "--top", 30],
+                                 [SAMPLES, "flip"]):
+            words = ["rank", CLASSIFIER, *samples, "--metric", *metric, "--out"]
+            self.good(*words, "whole.csv")
+            log = self.folder / "r.csv.partial"
+            errors = self.stopped(*words, "r.csv", begun=lambda log=log: log.exists() and log.stat().st_size > 200)
+            self.assertIn("flipscope rank", errors)
+            self.assertEqual(self.files(), ["r.csv.partial", "whole.csv"])
+            self.bad(*words, "r.csv", "--seed", 1, says=["r.csv.partial"])
+            self.good(*words, "r.csv")
+            self.assertEqual((self.folder / "r.csv").read_bytes(), (self.folder / "whole.csv").read_bytes())
+            self.assertEqual(self.files(), ["r.csv", "whole.csv"])
+            (self.folder / "r.csv").unlink()
 
 
 class Evaluate(Case):
@@ -181,7 +182,7 @@ class Evaluate(Case):
     def test_mistakes(self):
         self.inject("part.db", *self.SPACE, "--select", "random:10")
         self.bad("evaluate", "none.db", says=["none.db"])
-        self.bad("evaluate", "part.db", "--against", "binfi", says=["10 of the 432", "exhaustive"])
+        self.bad("evaluate", "part.db", "--against", "binfi", says=["10 faults", "432", "exhaustive"])
         self.bad("evaluate", "run.db", "--ranking", "none.csv", says=["none.csv"])
         self.bad("evaluate", "run.db", "--sensitive", "maybe", says=["maybe", "different"])
         for out in ("--out", "--out-top"):

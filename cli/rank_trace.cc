@@ -4,40 +4,13 @@
 #include <sstream>
 
 #include "flipscope/campaign/chunk_log.h"
-#include "flipscope/model/file_bytes.h"
-#include "flipscope/model/model.h"
 #include "flipscope/model/number_text.h"
 #include "flipscope/numeric/error.h"
-#include "flipscope/numeric/hash.h"
+#include "rank_checkpoint.h"
 
 namespace flipscope::cli {
 
 namespace {
-
-/// Of all that scores depend on.
-std::string traces_identity(const Differentiation& problem, const RankOptions& options,
-                            const Options& asked) {
-  Hasher hasher;
-  hasher.update(std::string_view("rank trace 1"))
-      .update(std::string_view(model_identity(asked.campaign.model)))
-      .update(std::string_view(asked.campaign.variant.requantize))
-      .update(asked.campaign.variant.prune)
-      .update(std::string_view(problem.identity()))
-      .update(std::string_view(to_string(problem.loss())))
-      .update(std::string_view(problem.against()))
-      .update(options.probes)
-      .update(options.seed);
-  if (problem.loss().kind == LossSpec::Kind::groups) {
-    hasher.update(std::string_view(read_file_bytes(problem.loss().file)));
-  }
-  for (const FaultTarget& target : problem.space().targets()) {
-    hasher.update(std::string_view(target.tensor));
-    for (const FaultTarget::Width& width : target.widths()) {
-      for (const int bit : *width.bits) hasher.update(width.width).update(bit);
-    }
-  }
-  return to_string(hasher.digest());
-}
 
 /// The bits of a space at one position of one tensor. Tensors without any stay, so that tensors,
 /// and with them the words of the Hessian, are numbered alike.
@@ -65,7 +38,7 @@ Ranking rank_by_traces(const Differentiation& problem, const RankOptions& option
                        const std::string& checkpoint) {
   const FaultSpace& space = problem.space();
   std::optional<ChunkLog> log;
-  if (!checkpoint.empty()) log.emplace(checkpoint, traces_identity(problem, options, asked));
+  if (!checkpoint.empty()) log.emplace(checkpoint, rank_identity(problem, options, asked));
   std::vector<double> scores(space.size());
   std::size_t chunk = 0;
   for (std::size_t t = 0; t < space.targets().size(); ++t) {

@@ -55,6 +55,11 @@ int report(const Options& options) {
   if (format == "html" && options.out.empty()) {
     fail("usage", "report needs --out FILE.html, or --format md, csv or json");
   }
+  if (options.json && options.out.empty() && format != "json") {
+    fail("usage",
+         "--json prints JSON, not --format {}; give --format json, or --out FILE for the {}",
+         format, format);
+  }
   Report made = make_report({options.stores, options.rankings, options.vulnerability_folder,
                              options.slices, options.plans, options.costs});
   made.seed = options.campaign.seed;

@@ -96,7 +96,7 @@ class Report(Case):
         for plan in ("none.csv", "costs.csv", "run.db"):
             self.bad("report", "run.db", "--plan", plan, "--format", "md", says=[plan])
         self.bad("report", "run.db", "--costs", "costs.csv", "--format", "md", says=["two stores"])
-        self.bad("report", *stores, "--costs", "plan.csv", "--format", "md", says=["plan.csv", "no row is called"])
+        self.bad("report", *stores, "--costs", "plan.csv", "--format", "md", says=["plan.csv", "a second row"])
 
     def test_trials(self):
         self.inject("trials.db", "--first", 10, "--faults", "multi:4", "--select", "random:20")
@@ -111,6 +111,9 @@ class Report(Case):
         self.bad("report", "none.db", "--format", "md", says=["none.db"])
         self.bad("report", "run.db", "run.db", "--format", "md", says=["run.db", "twice"])
         self.bad("report", "run.db", "--format", "pdf", says=["pdf", "html"])
+        for form in ("md", "csv"):
+            self.bad("report", "run.db", "--format", form, "--json", says=["--json", f"--format {form}", "--out"])
+        self.assertEqual(json.loads(self.good("report", "run.db", "--format", "md", "--json", "--out", "r.md"))["out"], "r.md")
         self.bad("report", "run.db", "--out", "no/where.html", says=["no/where.html"])
         self.bad("report", "run.db", "--out", "fifo", says=["fifo"])
         self.bad("report", CLASSIFIER, "--format", "md", says=["classifier.onnx"])

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <string_view>
 
 namespace flipscope::cli {
 
@@ -25,12 +26,23 @@ extern "C" void end_program(int) {
   _exit(kInterrupted);
 }
 
+extern "C" void end_early(int) {
+  constexpr std::string_view kSays =
+      "flipscope: [signal] interrupted; run the same command again\n";
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, kSays.data(), kSays.size());
+  _exit(kInterrupted);
+}
+
 void at_signals(void (*handler)(int)) {
   std::signal(SIGINT, handler);
   std::signal(SIGTERM, handler);
 }
 
 }  // namespace
+
+void end_at_signals() {
+  at_signals(end_early);
+}
 
 const std::atomic<bool>& stop_signal() {
   at_signals(raise_stop_flag);

@@ -6,6 +6,10 @@
 
 namespace flipscope::cli {
 
+/// From now on, until one of the others is asked for, SIGINT and SIGTERM end the program with exit
+/// code 3.
+void end_at_signals();
+
 /// A flag that the first SIGINT or SIGTERM from now on sets; the second ends the program.
 const std::atomic<bool>& stop_signal();
 

@@ -115,10 +115,12 @@ std::string summary_text(const CampaignSummary& summary, const std::string& stor
                          grouped(static_cast<std::uint64_t>(summary.verified)));
   }
   const bool whole = summary.due && summary.due->interval.lower == summary.due->interval.upper;
-  lines += fmt::format("Rates are means over faults, on these samples, {}; seed {}.\n",
-                       whole ? "with no sampling error: every fault was run"
-                             : fmt::format("with {:g}% Wilson intervals", 100 * summary.confidence),
-                       summary.seed);
+  lines +=
+      fmt::format("Rates are means over faults, on these samples, {}; seed {}.\n",
+                  !summary.is_sample ? "of these faults alone: they are no sample of the network's"
+                  : whole            ? "with no sampling error: every fault was run"
+                          : fmt::format("with {:g}% Wilson intervals", 100 * summary.confidence),
+                  summary.seed);
   return lines;
 }
 

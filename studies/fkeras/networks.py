@@ -10,6 +10,7 @@ HERE = pathlib.Path(__file__).parent
 @dataclasses.dataclass
 class Network:
     name: str
+    about: str                       # what is run, for the tables
     model: str
     samples: list                    # options that name the judged samples
     ranked_on: list                  # options that name the samples that rankings see: others
@@ -28,7 +29,8 @@ def econt(size, data, inputs, rows, published):
     samples = ["--inputs", str(inputs), "--targets", "inputs"]
     score = ["--score", "emd", "--emd-cost", str(data / "hgcal/hex_metric_48x48.csv"),
              "--emd-cells", str(HERE / "econt_cells.csv")]
-    return Network(f"ECON-T {size.title()}", f"{model}.json:{model}.hdf5", samples + ["--skip", "1000", "--first", str(rows)],
+    about = f"Rankings on 1,000 HGCAL rows, judged on {rows:,} others by the exact EMD."
+    return Network(f"ECON-T {size.title()}", about, f"{model}.json:{model}.hdf5", samples + ["--skip", "1000", "--first", str(rows)],
                    samples + ["--first", "1000"], f"groups:{inputs.parent / 'groups.csv'}", score, "encoder/*", 0, published)
 
 
@@ -36,7 +38,8 @@ def five_bits(data, inputs):
     """The short paper's setting: weights of 5 bits, 32 inputs, and the trace of the Hessian with each flip in place."""
     medium = econt("medium", data, inputs, 32, {"sensitive": 0.03})
     seen = [*medium.ranked_on[:-1], "32"]
-    return dataclasses.replace(medium, name="ECON-T Medium, 5 bits", ranked_on=seen, also=("trace",),
+    about = "The short paper's setting: weights rounded to 5 bits, rankings on 32 rows, judged on 32 others by the exact EMD."
+    return dataclasses.replace(medium, name="ECON-T Medium, 5 bits", about=about, ranked_on=seen, also=("trace",),
                                variant=["--requantize", "encoder/*=fixed:5,2"])
 
 
@@ -49,6 +52,7 @@ def networks(data, inputs):
     colours = unit + ["--mean", "0.4914,0.4822,0.4465", "--std", "0.2023,0.1994,0.2010"]
     seen, judged = ["--first", "256"], ["--skip", "1000", "--first", "256"]
     correct = ["--count-only-correct"]
+    digits = "Mispredictions among 256 images of t10k that the golden run gets right; rankings on 256 others."
     return [
         econt("small", data, inputs, 2000, {"sensitive": 1.0}),
         econt("medium", data, inputs, 20000, {"sensitive": 0.635, "golden": 1.100, "rho_msb": 0.508, "rho_lsb": 0.098,
@@ -56,12 +60,17 @@ def networks(data, inputs):
                                               "binfi_flips": 6000, "binfi_missed": 676}),
         econt("large", data, inputs, 500, {"sensitive": 0.0655, "golden": 0.807}),
         five_bits(data, inputs),
-        Network("CIFAR-10 CNN", str(data / "cifar10_hls4ml/tiny2_model_best.h5"), cifar + unit + ["--first", "256"],
+        Network("CIFAR-10 CNN", "Mispredictions among the first 256 test images that the golden run gets right; rankings on 256 training images.",
+                str(data / "cifar10_hls4ml/tiny2_model_best.h5"), cifar + unit + ["--first", "256"],
                 training + unit + seen, "cross-entropy", correct, published={"sensitive": 0.8272}),
-        Network("jet tagging", str(data / "qonnx/qkeras_jettagging.onnx"), ["--inputs", str(inputs.parent / "normal16.npy"), *judged],
+        Network("jet tagging", "QONNX; decisions on 256 samples of normal noise, since the data set is not at hand; rankings on 256 others.",
+                str(data / "qonnx/qkeras_jettagging.onnx"), ["--inputs", str(inputs.parent / "normal16.npy"), *judged],
                 ["--inputs", str(inputs.parent / "normal16.npy"), *seen], "cross-entropy", ["--score", "mispredict"]),
-        Network("TFC_2W2A", str(data / "qonnx/TFC_2W2A.onnx"), mnist + unit + judged, mnist + unit + seen, "cross-entropy", correct),
-        Network("mnist-8", str(data / "mnist/mnist-8.onnx"), mnist + judged, mnist + seen, "cross-entropy", correct),
-        Network("ResNet-20", str(data / "resnet_cifar10/resnet20.onnx"), cifar + colours + ["--first", "128"],
-                training + colours + ["--first", "128"], "cross-entropy", correct, sampled=2000, without=("hessian-code",)),  # up to 4,000 Hessian-vector products
+        Network("TFC_2W2A", f"Weights and activations of 2 bits. {digits}", str(data / "qonnx/TFC_2W2A.onnx"), mnist + unit + judged,
+                mnist + unit + seen, "cross-entropy", correct),
+        Network("mnist-8", f"float32. {digits}", str(data / "mnist/mnist-8.onnx"), mnist + judged, mnist + seen, "cross-entropy", correct),
+        Network("ResNet-20", "float32. 2,000 random faults; mispredictions among 128 test images that the golden run gets right; rankings "
+                "of all bits on 32 training images. `hessian`, as its code computes it, needs up to 4,000 products: not run.",
+                str(data / "resnet_cifar10/resnet20.onnx"), cifar + colours + ["--first", "128"], training + colours + ["--first", "32"],
+                "cross-entropy", correct, sampled=2000, without=("hessian-code",)),
     ]

@@ -9,8 +9,10 @@ not computed again; campaigns go on where they were stopped. --networks restrict
 """
 
 import argparse
+import csv
 import json
 import pathlib
+import statistics
 import subprocess
 import sys
 
@@ -45,6 +47,20 @@ def make_inputs(data, out):
     return inputs
 
 
+def write_moved(trace, moved):
+    """Bits by how far the flip moves the Hessian's trace from that of most flips, which is the golden network's, up or down."""
+    with open(trace, newline="") as file:
+        rows = list(csv.DictReader(file))
+    golden = statistics.median(float(row["score"]) for row in rows)
+    for row in rows:
+        row["score"] = abs(float(row["score"]) - golden)
+    rows.sort(key=lambda row: -row["score"])
+    with open(moved, "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows({**row, "rank": rank} for rank, row in enumerate(rows))
+
+
 class Study:
     def __init__(self, flipscope, out, threads):
         self.flipscope, self.out = str(flipscope), out
@@ -73,6 +89,9 @@ class Study:
             if not ranking.exists():
                 self.call("rank", *model, *network.ranked_on, "--loss", network.loss, *options, "--out", ranking)
             rankings.append(str(ranking))
+            if name == "trace":
+                write_moved(ranking, folder / "trace-moved.csv")
+                rankings.append(str(folder / "trace-moved.csv"))
         against = [] if network.sampled else ["--against", RIVALS]
         judged = {}
         for sensitive in ("worse", "different"):
@@ -93,10 +112,11 @@ def main():
     inputs = make_inputs(options.data.resolve(), options.out.resolve())
     study = Study(options.flipscope.resolve(), options.out.resolve(), options.threads)
     wanted = [part.lower() for part in options.networks.split(",")]
-    chosen = [n for n in networks.networks(options.data.resolve(), inputs) if any(part in n.name.lower() for part in wanted)]
-    for network in chosen:
-        study.judge(network)
-    tables.write(options.out, chosen)
+    known = networks.networks(options.data.resolve(), inputs)
+    for network in known:
+        if any(part in network.name.lower() for part in wanted):
+            study.judge(network)
+    tables.write(options.out, known)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ def share(part, whole):
 
 
 def number(value, digits=3):
-    return "" if value is None else f"{value:.{digits}f}"
+    return "" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
 def table(header, rows):
@@ -44,17 +44,23 @@ def overview(networks, results):
                  rows)
 
 
+def positions_of(count):
+    return [("MSB" if k == 0 else f"−{k}") for k in range(count)]
+
+
 def positions(networks, results):
     rows = []
     for network in networks:
         at = results[network.name]["worse"]["by_position_from_msb"]
-        rows.append([network.name] + [share(p["sensitive"], p["bits"]) for p in at[:8]] + [""] * (8 - len(at)))
-    return table(["share of sensitive bits"] + [("MSB" if k == 0 else f"MSB−{k}") for k in range(8)], rows)
+        rows.append([network.name] + [share(p["sensitive"], p["bits"]) for p in at[:POSITIONS]] + [""] * (POSITIONS - len(at)))
+    return table(["share of sensitive bits"] + positions_of(POSITIONS), rows)
 
 
 LABELS = {"hessian-paper": "`hessian`, as the paper prints it", "hessian-code": "`hessian`, as its code computes it",
-          "binfi": "BinFI, separate, with implied bits", "statfi-aware": "StatFI, aware", "statfi-unaware": "StatFI, unaware",
-          "statfi-layer": "StatFI, by layer", "random": "random", "best": "best possible"}
+          "trace-moved": "`trace`, by how far a flip moves it", "binfi": "BinFI, its flips alone",
+          "binfi+implied": "BinFI, with implied bits", "statfi-aware": "StatFI, aware", "statfi-unaware": "StatFI, unaware",
+          "statfi-layer": "StatFI, by layer", "random": "random", "(best possible)": "best possible"}
+POSITIONS = 9  # bits from the top that tables show: a float32's sign and exponent
 
 
 def name_of(ranking):
@@ -64,6 +70,27 @@ def name_of(ranking):
 
 def flips(count, bits):
     return "never" if count is None else f"{count:,} ({share(count, bits)})"
+
+
+def summary(networks, results):
+    """The paper's ranking, ours and the rivals, a row a network."""
+    rows = []
+    for network in networks:
+        evaluation = results[network.name]["worse"]
+        worse, bits = sensitive_bits(evaluation)
+        by = {label(ranking): ranking for ranking in evaluation["rankings"]}
+        chosen = [by.get(name) for name in ("hessian", "flip", "binfi+implied", "(best possible)")]
+
+        def each(what):
+            return " / ".join("–" if ranking is None else what(ranking) for ranking in chosen)
+
+        gain = by["flip"]["gain"]
+        reached = [each(lambda ranking, k=k: share(reach(ranking, k), bits) if reach(ranking, k) is not None else "never") for k in TOP]
+        rows.append([network.name, f"{bits:,}", share(worse, bits), each(lambda r: number(r["spearman"])),
+                     each(lambda r: number(r["area"], 3)), f"{number(gain[0])} to {number(gain[1])}", *reached,
+                     each(lambda r: number(r["times_sooner_than_random"], 2) or "never")])
+    return table(["network", "bits", "sensitive", "ρ", "area", "gain of `flip`, 95%"] + [f"all of the top {k}% after" for k in TOP]
+                 + ["90% of the sensitive bits, times sooner than in random order"], rows)
 
 
 def rankings(evaluation):
@@ -76,7 +103,7 @@ def rankings(evaluation):
         found = ranking["flips_to_90_percent_of_sensitive"]
         sooner = ranking["times_sooner_than_random"]
         rows.append([name_of(ranking), f"{ranking['flips']:,}, {ranking['missed_sensitive']:,}", f"{number(ranking['spearman'])}; {ends}",
-                     number(ranking["area"], 4) + (f", {gain[0]:+.4f} to {gain[1]:+.4f}" if gain else "")]
+                     number(ranking["area"], 4) + (f", {gain[0]:+.4f} to {gain[1]:+.4f}".replace("-", "−") if gain else "")]
                     + [flips(reach(ranking, k), bits) for k in TOP]
                     + ["never" if found is None else f"{found:,} ({sooner:.2f})"])
     return table(["ranking", "flips, missed", "ρ; of the top bits, of the lowest", "area, gain over `hessian`"]
@@ -85,10 +112,10 @@ def rankings(evaluation):
 
 def correlations(evaluation):
     """Spearman's ρ, all bits and each position from the top."""
-    rows = [[name_of(ranking), number(ranking["spearman"])] + [number(rho) for rho in ranking["spearman_from_msb"]]
+    rows = [[name_of(ranking), number(ranking["spearman"])] + [number(rho) for rho in ranking["spearman_from_msb"][:POSITIONS]]
             for ranking in evaluation["rankings"] if ranking["spearman"] is not None]
     width = max(len(row) for row in rows)
-    header = ["Spearman's ρ", "all"] + [("MSB" if k == 0 else f"−{k}") for k in range(width - 2)]
+    header = ["Spearman's ρ", "all"] + positions_of(width - 2)
     return table(header, [row + [""] * (width - len(row)) for row in rows])
 
 
@@ -116,11 +143,17 @@ def plot(folder, name, evaluation):
 
 
 def write(out, networks):
+    """Tables and plots of those networks that have been judged."""
+    networks = [n for n in networks if (folder_of(out, n) / "evaluation.json").exists()]
     results = {n.name: json.loads((folder_of(out, n) / "evaluation.json").read_text()) for n in networks}
-    text = ["## Sensitive bits\n", overview(networks, results), positions(networks, results), "## Rankings\n"]
+    text = ["# FKeras, all tables\n", "What `studies/fkeras/rerun.py` writes; [FKeras, rerun](fkeras.md) says what to make of it. Sensitive: the "
+            "score is worse than the golden one. *Missed* are sensitive bits that a method never flips nor implies; ρ is Spearman's, "
+            "of all bits and of those at a position; gains in area over `hessian`, 95% by a bootstrap over words.\n",
+            "## Sensitive bits\n", overview(networks, results), positions(networks, results), "## Rankings\n",
+            "`hessian` / `flip` / BinFI, with implied bits / best possible:\n", summary(networks, results)]
     for network in networks:
         evaluation = results[network.name]["worse"]
-        text += [f"### {network.name}\n", rankings(evaluation), correlations(evaluation)]
+        text += [f"### {network.name}\n", network.about + "\n", rankings(evaluation), correlations(evaluation)]
         plot(folder_of(out, network), network.name, evaluation)
     (out / "tables.md").write_text("\n".join(text))
     print(out / "tables.md")

@@ -28,7 +28,7 @@ function tile(label, value, detail) {
   return h("div.tile", h("span.label", label), h(value.length > 10 ? "strong.long" : "strong", parts), h("span.detail", detail));
 }
 
-const certainty = (campaign) => (campaign.exhaustive ? "exact: every fault was run" : null);
+const certainty = (campaign) => (campaign.exhaustive ? "exact: every fault was run" : campaign.sample ? null : "of these faults alone: no sample of the network's");
 
 function tiles(campaign) {
   const { all } = campaign, show = (v) => harm(campaign, v);

@@ -24,10 +24,10 @@ function table(plans) {
     h("tbody", plans.map((p) => h("tr", h("th.left", { scope: "row" }, p.name), columns.map(([, cell]) => h("td", cell(p))))))));
 }
 
-/** `best`: [{bits, left}] of protecting the worst bits first; `registers`: what a bit adds. */
+/** `best`: [{bits, left}] of protecting the worst bits first, at the least cost of a bit in any plan; `registers`: that of no plan. */
 function tradeOff(plans, campaign, best, registers) {
-  const area = (bits) => (bits * registers) / campaign.fault_space;
-  const known = plans.filter((p) => p.left !== null);
+  const known = plans.filter((p) => p.left !== null), costs = known.filter((p) => p.bits).map((p) => p.area / p.bits);
+  const areaOfBit = costs.length ? Math.min(...costs) : registers / campaign.fault_space, area = (bits) => bits * areaOfBit;
   const most = 1.3 * Math.max(...known.map((p) => p.area)), line = [{ bits: 0, left: 1 }, ...best].map((d) => ({ area: area(d.bits), left: d.left })).filter((d) => d.area <= most);
   return figure({
     title: "Residual error against cost",

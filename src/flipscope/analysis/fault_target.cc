@@ -45,10 +45,10 @@ bool is_plain(const Node& node) {
 std::uint64_t bits_of(const Graph& graph, const Constant& constant) {
   const Encoding& encoding = graph.stored[constant.stored].encoding;
   const std::int64_t elements = element_count(constant.shape);
-  if (encoding.elements.empty()) return static_cast<std::uint64_t>(elements * encoding.format.bits);
   std::uint64_t bits = 0;
   for (std::int64_t i = 0; i < elements; ++i) {
-    bits += encoding.width(constant.source.empty() ? i : constant.source[i]);
+    const std::int64_t at = constant.source.empty() ? i : constant.source[i];
+    if (at >= 0) bits += encoding.width(at);
   }
   return bits;
 }
@@ -220,10 +220,11 @@ std::vector<FilterWeight> filter_weights(const Graph& graph, const AnalysedLayer
   for (const Range& range : channel_elements(graph, layer, channel)) {
     for (std::int64_t output = range.first; output < range.last; ++output) {
       for (const Term& term : terms_of(graph, layer.node, output)) {
+        const std::int64_t word =
+            constant.source.empty() ? term.weight : constant.source[term.weight];
+        if (word < 0) continue;
         const auto [at, is_new] = known.try_emplace(term.weight, weights.size());
         if (is_new) {
-          const std::int64_t word =
-              constant.source.empty() ? term.weight : constant.source[term.weight];
           weights.push_back({term.weight, word, {}});
         }
         weights[at->second].inputs.push_back(term.input);
@@ -239,6 +240,7 @@ bool strikes_one_channel(const Program& program, const AnalysedLayer& layer) {
   const std::vector<int>& readers = program.readers_of_stored[constant.stored];
   if (readers.size() != 1 || program.readers_of_constant[readers[0]].size() != 1) return false;
   std::vector<std::int32_t> source = constant.source;
+  std::erase_if(source, [](std::int32_t at) { return at < 0; });
   std::ranges::sort(source);
   return std::ranges::adjacent_find(source) == source.end();
 }

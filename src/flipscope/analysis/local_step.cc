@@ -197,14 +197,14 @@ class LocalSteps {
     if (!weighted || node.inputs[other].kind != Input::Kind::value ||
         (input == 2 && !is_bias(objective_.graph(), node))) {
       for (const std::int64_t word : reads) {
-        if (at[word] >= 0) elsewhere[at[word]] = 1;
+        if (word >= 0 && at[word] >= 0) elsewhere[at[word]] = 1;
       }
       return;
     }
     std::vector<std::optional<Entry>> made(reads.size());
     std::vector<char> split(reads.size(), 0);
     const auto touch = [&](std::int64_t element, std::int64_t channel, const Touch& what) {
-      if (at[reads[element]] < 0) return;
+      if (reads[element] < 0 || at[reads[element]] < 0) return;
       if (!made[element]) {
         made[element] = Entry{layers_.size(), channel, objective_.factors(id)[element], {}};
       }
@@ -215,7 +215,7 @@ class LocalSteps {
     layers_.push_back(layer_of(objective_.graph(), node, node.inputs[input == 2 ? 0 : other].id,
                                objective_.output()));
     for (std::size_t e = 0; e < reads.size(); ++e) {
-      const std::int64_t i = at[reads[e]];
+      const std::int64_t i = reads[e] < 0 ? -1 : at[reads[e]];
       if (i < 0) continue;
       if (split[e] != 0) elsewhere[i] = 1;
       // A word that no output reads (all its taps lie in pads) is covered, and moves nothing.
@@ -329,7 +329,7 @@ class LocalSteps {
 
 std::vector<WordFlips> score_locally(const Objective& objective, std::vector<WordFlips> flips,
                                      std::int64_t probes, std::uint64_t seed,
-                                     std::vector<double>& score,
+                                     std::vector<double>& score, const KeptSteps& kept,
                                      const std::function<void(std::uint64_t)>& progress) {
   LocalSteps steps(objective, std::move(flips));
   for (const WordFlips& word : steps.flips()) {
@@ -337,7 +337,10 @@ std::vector<WordFlips> score_locally(const Objective& objective, std::vector<Wor
   }
   std::int64_t samples = 0;
   for (std::int64_t b = 0; b < objective.blocks(); ++b) {
-    steps.add_block(b, probes, seed, score);
+    score = kept.step(static_cast<std::uint64_t>(b), [&] {
+      steps.add_block(b, probes, seed, score);
+      return std::move(score);
+    });
     samples += objective.samples_in(b);
     progress(static_cast<std::uint64_t>(b + 1));
   }

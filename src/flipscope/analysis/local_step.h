@@ -16,6 +16,7 @@
 #include <functional>
 #include <vector>
 
+#include "flipscope/analysis/kept_steps.h"
 #include "flipscope/engine/backward.h"
 #include "flipscope/fault/fault_space.h"
 
@@ -30,10 +31,11 @@ struct WordFlips {
 
 /// Writes, for flips of words that weighted layers read as weights or biases, the mean over samples
 /// of that to `score`; returns the words that are read elsewhere, whose scores are left alone.
-/// `progress` is called after each block of samples. Results do not depend on threads.
+/// What blocks of samples add up to is kept, block by block; `progress` is called after each.
+/// Results do not depend on threads.
 std::vector<WordFlips> score_locally(const Objective& objective, std::vector<WordFlips> flips,
                                      std::int64_t probes, std::uint64_t seed,
-                                     std::vector<double>& score,
+                                     std::vector<double>& score, const KeptSteps& kept,
                                      const std::function<void(std::uint64_t)>& progress);
 
 }  // namespace flipscope

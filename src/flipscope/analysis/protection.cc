@@ -60,6 +60,10 @@ Budget parse_budget(const std::string& text) {
     if (name == "area" && value && std::isfinite(*value)) return {Kind::area, *value, text};
     if (name == "residual" && is_share) return {Kind::residual, *value, text};
   }
+  const bool has_percent = value && view.ends_with('%');
+  if ((name == "bits" || name == "residual") && has_percent) {
+    fail("protect", "--budget '{}' is more than 100%", text);
+  }
   if (name == "bits" && value) {
     fail("protect",
          "--budget '{}': a share of all bits has a percent sign, bits:3%; a number of bits stands "

@@ -18,6 +18,7 @@ struct ProtectionCost {
   double voter = 0.6;  ///< a majority gate
 
   double per_bit() const { return registers + voter; }
+  bool operator==(const ProtectionCost&) const = default;
 };
 
 /// "2,0.6": more registers and the voter's area. Throws Error where it is anything else.

@@ -49,6 +49,11 @@ TEST(Protection, BadWordsAreNamed) {
     const std::string message = message_of([&] { parse_budget(text); });
     EXPECT_TRUE(message.starts_with("[protect] --budget '" + text + "'")) << text;
   }
+  EXPECT_NE(message_of([] { parse_budget("bits:101%"); }).find("more than 100%"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { parse_budget("residual:200%"); }).find("more than 100%"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { parse_budget("bits:3"); }).find("percent sign"), std::string::npos);
   for (const std::string text : {"", "2", "2,", "2,x", "-1,0", "0,0", "inf,1"}) {
     const std::string message = message_of([&] { parse_protection_cost(text); });
     EXPECT_TRUE(message.starts_with("[protect] --cost '" + text + "'")) << text;

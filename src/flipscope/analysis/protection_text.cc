@@ -109,12 +109,15 @@ std::string tmrg_module(const std::string& name, const FaultTarget& target, cons
 
 }  // namespace
 
-std::string protection_csv(const FaultSpace& space, const std::vector<FaultSite>& bits) {
-  std::string text = "layer,tensor,index,bit\n";
+std::string protection_csv(const FaultSpace& space, const std::vector<FaultSite>& bits,
+                           const ProtectionCost& cost) {
+  const bool is_default = cost == ProtectionCost{};
+  const std::string area = is_default ? "" : fmt::format(",{}", cost.per_bit());
+  std::string text = fmt::format("layer,tensor,index,bit{}\n", is_default ? "" : ",area");
   for (const FaultSite& site : bits) {
     const FaultTarget& target = space.targets()[site.target];
-    text += fmt::format("{},{},{},{}\n", csv_field(target.layer), csv_field(target.tensor),
-                        site.index, site.bit);
+    text += fmt::format("{},{},{},{}{}\n", csv_field(target.layer), csv_field(target.tensor),
+                        site.index, site.bit, area);
   }
   return text;
 }

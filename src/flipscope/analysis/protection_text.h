@@ -5,12 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "flipscope/analysis/protection.h"
 #include "flipscope/fault/fault_space.h"
 
 namespace flipscope {
 
-/// Rows layer,tensor,index,bit: a fault list to inject --protect.
-std::string protection_csv(const FaultSpace& space, const std::vector<FaultSite>& bits);
+/// Rows layer,tensor,index,bit: a fault list to inject --protect. A cost that is not the default is
+/// one column more: `area`, that the bit adds.
+std::string protection_csv(const FaultSpace& space, const std::vector<FaultSite>& bits,
+                           const ProtectionCost& cost = {});
 
 /// One array of masks per tensor, [element in C order], for HLS sources.
 std::string protection_c_header(const FaultSpace& space, const std::vector<FaultSite>& bits);

@@ -21,6 +21,8 @@ TEST(ProtectionText, ListsGoAsTheyAreOrdered) {
   EXPECT_EQ(protection_csv(two_tensors(), kBits),
             "layer,tensor,index,bit\na/b,a/b.weight,8,5\na/b,a/b.weight,8,0\na/b,a.b/weight,0,1\n"
             "a/b,a/b.weight,0,4\n");
+  EXPECT_EQ(protection_csv(two_tensors(), {kBits[0]}, {.registers = 2, .voter = 1.5}),
+            "layer,tensor,index,bit,area\na/b,a/b.weight,8,5,3.5\n");
 }
 
 TEST(ProtectionText, MasksHaveABitForEachProtectedOne) {

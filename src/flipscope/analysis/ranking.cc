@@ -10,6 +10,7 @@
 
 #include "flipscope/model/csv_line.h"
 #include "flipscope/model/output_file.h"
+#include "flipscope/numeric/nan_sign.h"
 #include "flipscope/numeric/random.h"
 
 namespace flipscope {
@@ -78,7 +79,8 @@ void write_ranking(const FaultSpace& space, const Ranking& ranking, const std::s
     const auto& [site, score] = ranking[k];
     const FaultTarget& target = space.targets()[site.target];
     file.write(fmt::format("{},{},{},{},{},{}\n", k, csv_field(target.layer),
-                           csv_field(target.tensor), site.index, site.bit, score));
+                           csv_field(target.tensor), site.index, site.bit,
+                           without_nan_sign(score)));
   }
   file.finish();
 }

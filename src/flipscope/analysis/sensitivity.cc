@@ -103,8 +103,8 @@ std::vector<double> flip_scores(const Objective& objective, const FaultSpace& sp
     flips.back().position.push_back(k);
   }
   std::vector<double> score(space.size());
-  const std::vector<WordFlips> left =
-      score_locally(objective, std::move(flips), options.probes, options.seed, score, done);
+  const std::vector<WordFlips> left = score_locally(objective, std::move(flips), options.probes,
+                                                    options.seed, score, options.kept, done);
   if (!left.empty()) curvature_scores(objective, left, options, done, score);
   return score;
 }
@@ -202,7 +202,10 @@ Product hessian_of(const Objective& objective, const LayerSpan& layer, const Pro
 std::vector<Eigenpair> ranking_eigenpairs(const Objective& objective, const RankOptions& options,
                                           const ProductsDone& done) {
   const Parameters& parameters = objective.parameters();
-  const Product hessian = hessian_of(objective, done);
+  const Product hessian = [&, made = hessian_of(objective, done),
+                           number = std::uint64_t{0}](std::span<const double> v) mutable {
+    return options.kept.step(number++, [&] { return made(v); });
+  };
   if (options.variant == HessianVariant::code) {
     constexpr int kIterations = 500;
     constexpr double kTolerance = 1e-3;

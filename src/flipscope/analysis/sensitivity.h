@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "flipscope/analysis/kept_steps.h"
 #include "flipscope/analysis/ranking.h"
 #include "flipscope/analysis/spectrum.h"
 #include "flipscope/engine/backward.h"
@@ -50,6 +51,7 @@ struct RankOptions {
   int top = 8;               ///< eigenpairs
   std::int64_t probes = 32;  ///< trace, flip: Hutchinson's
   std::uint64_t seed = 0;
+  KeptSteps kept;  ///< hessian: products; inflection, flip: blocks of samples
 };
 
 /// Called after each gradient or Hessian-vector product: how many were made.

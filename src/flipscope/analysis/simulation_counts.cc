@@ -17,7 +17,8 @@ std::vector<std::uint64_t> positions_of(const Graph& graph, const AnalysedLayer&
     if (!encoding->elements.empty()) {
       std::vector<std::uint64_t> positions(static_cast<std::size_t>(encoding->format.bits), 0);
       for (std::int64_t i = 0; i < layer.weights; ++i) {
-        const int width = encoding->width(constant.source.empty() ? i : constant.source[i]);
+        const std::int64_t at = constant.source.empty() ? i : constant.source[i];
+        const int width = at < 0 ? 0 : encoding->width(at);
         for (int bit = 0; bit < width; ++bit) ++positions[bit];
       }
       return positions;

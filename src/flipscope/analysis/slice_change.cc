@@ -84,6 +84,7 @@ const WeightUpdate::Touches& WeightUpdate::touches_of(int stored, const Slice& s
                         graph.values[node.output].shape, [&](const AffineTerm& term) {
                           const std::int64_t w = data == 0 ? term.second : term.first;
                           const std::int64_t word = weights.source.empty() ? w : weights.source[w];
+                          if (word < 0) return;
                           touches.element[word] = w;
                           touches.of[word].push_back(
                               {static_cast<std::int32_t>(term.output),

@@ -259,12 +259,13 @@ CampaignSummary summarize(const Store& store) {
                     totals.rows, record.rows));
   }
   summary.confidence = record.confidence;
+  summary.is_sample = record.is_sample();
   const std::vector<OutcomeSums> strata =
       complete && record.strata != Strata::none
           ? sums_of_strata(store)
           : std::vector{OutcomeSums{totals.rows, totals.masked, totals.non_critical,
                                     totals.critical, totals.due, 0,
-                                    complete ? record.population : 0}};
+                                    record.drawn_from(complete, totals.rows, record.population)}};
   const auto rate = [&](std::uint64_t OutcomeSums::*outcome) {
     return rate_of(strata, outcome, record.samples, summary.confidence);
   };

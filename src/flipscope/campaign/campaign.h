@@ -108,6 +108,7 @@ struct CampaignSummary {
   std::optional<double> golden_score;
   std::optional<Rate> masked, non_critical, critical, due;
   double confidence = 0.95;
+  bool is_sample = true;           ///< rates are the network's; else of these faults alone
   double seconds = 0;              ///< of this call
   bool interrupted = false;        ///< the stop flag was seen; the same call resumes
   std::int64_t verified = 0;       ///< faults that the reference has confirmed
@@ -139,6 +140,9 @@ class VerificationError : public Error {
 
 /// Throws Error where the text is not RATE>NUMBER or RATE>=NUMBER; a number may end with %.
 Bar parse_bar(const std::string& text);
+
+/// Of the bar's rate; nothing without faults. Throws Error where the store has no such rate.
+std::optional<double> upper_bound(const Bar& bar, const CampaignSummary& summary);
 
 /// Without faults it holds. Throws Error where the store has no such rate.
 bool is_broken(const Bar& bar, const CampaignSummary& summary);

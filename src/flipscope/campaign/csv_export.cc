@@ -9,12 +9,13 @@
 #include "flipscope/model/csv_line.h"
 #include "flipscope/model/output_file.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/numeric/nan_sign.h"
 
 namespace flipscope {
 namespace {
 
 std::string number(const std::optional<double>& value) {
-  return value ? fmt::format("{}", *value) : std::string();
+  return value ? fmt::format("{}", without_nan_sign(*value)) : std::string();
 }
 
 void refuse_trials(const Store& store, const char* what) {
@@ -58,7 +59,7 @@ void export_csv(const std::string& path, const std::string& out) {
         "{},{},{},{},{},{},{},{},{}\n", number(row.golden), number(row.faulty), record.samples,
         record.has_masked ? std::to_string(row.outcomes.masked) : "", row.outcomes.non_critical,
         record.has_critical ? std::to_string(row.outcomes.critical) : "", row.outcomes.due,
-        row.score, row.score - golden);
+        number(row.score), number(row.score - golden));
     file.write(line);
   });
   file.finish();
@@ -68,17 +69,24 @@ void export_fault_list(const std::string& path, const std::string& out) {
   const Store store = Store::open(path);
   refuse_trials(store, "a fault list");
   const CampaignRecord& record = store.record();
-  std::vector<std::string> name;
-  for (const FaultTarget& target : record.targets) name.push_back(csv_field(target.layer));
+  const bool has_tensor = share_layers(record.targets);
+  std::vector<std::string> name, tensor;
+  for (const FaultTarget& target : record.targets) {
+    name.push_back(csv_field(target.layer));
+    tensor.push_back(has_tensor ? "," + csv_field(target.tensor) : "");
+  }
   OutputFile file(out);
-  file.write("Injection,Layer,TensorIndex,Bit,n_injections,masked,non_critical,critical\n");
+  file.write(
+      fmt::format("Injection,Layer,TensorIndex,Bit,n_injections,masked,non_critical,critical{}\n",
+                  has_tensor ? ",tensor" : ""));
   store.for_each_row([&](const FaultRow& row) {
     const FaultTarget& target = record.targets.at(row.site->target);
     file.write(fmt::format(
-        "{},{},\"{}\",{},{},{},{},{}\n", row.fault, name[row.site->target],
+        "{},{},\"{}\",{},{},{},{},{}{}\n", row.fault, name[row.site->target],
         tensor_index(target.shape, row.site->index), row.site->bit, record.samples,
         record.has_masked ? std::to_string(row.outcomes.masked) : "", row.outcomes.non_critical,
-        record.has_critical ? std::to_string(row.outcomes.critical + row.outcomes.due) : ""));
+        record.has_critical ? std::to_string(row.outcomes.critical + row.outcomes.due) : "",
+        tensor[row.site->target]));
   });
   file.finish();
 }

@@ -44,6 +44,7 @@ Database::Database(std::string path, const std::string& name, int flags) : path_
 
 Database Database::open_or_create(const std::string& path) {
   Database database(path, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  database.to_write_ = true;
   if (database.is_read_only()) database.fail_with(SQLITE_READONLY);
   return database;
 }
@@ -84,7 +85,8 @@ void Database::fail_with(int code) const {
   switch (code & 0xff) {
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-      fail("store", "{} is not a Flipscope store; give --store another name", path_);
+      fail("store", "{} is not a Flipscope store, or a damaged one; {}", path_,
+           to_write_ ? "give --store another name" : "name a file that inject or merge wrote");
     case SQLITE_FULL:
       fail("store", "{} cannot be written: the disk is full; make room and run the same again",
            path_);

@@ -40,6 +40,7 @@ class Database {
   [[noreturn]] void fail_with(int code) const;
 
   std::string path_;
+  bool to_write_ = false;
   std::unique_ptr<sqlite3, Close> connection_;
 };
 

@@ -66,12 +66,12 @@ TEST_F(ElementsTest, StoresKnowWhatElementsStore) {
     EXPECT_EQ(moved, std::ldexp(conv.encoding.scale[0], element.lowest + bit));
     ++by_bit[rows[r][4]];
   }
-  for (const RateRow& rate : rates(file("run.db"), Grouping::bit, 0.95)) {
+  for (const RateRow& rate : rates(file("run.db"), Grouping::bit)) {
     EXPECT_EQ(rate.population, by_bit.at(std::to_string(*rate.bit)));
     EXPECT_EQ(rate.population, rate.faults);
   }
   for (const Grouping by : {Grouping::channel, Grouping::weight, Grouping::layer}) {
-    for (const RateRow& rate : rates(file("run.db"), by, 0.95)) {
+    for (const RateRow& rate : rates(file("run.db"), by)) {
       EXPECT_EQ(rate.population, rate.faults);
     }
   }

@@ -18,7 +18,8 @@ namespace flipscope {
 void export_csv(const std::string& store, const std::string& out);
 
 /// Injection,Layer,TensorIndex,Bit,n_injections,masked,non_critical,critical; DUE counts as
-/// critical there. Throws Error where rows are trials.
+/// critical there. Where a layer has several tensors, `tensor` follows. Throws Error where rows are
+/// trials.
 void export_fault_list(const std::string& store, const std::string& out);
 
 /// One array per column of the CSV (numbers as int64 or float64, absent ones as −1 or NaN), `layer`
@@ -47,12 +48,11 @@ struct RateRow {
   std::optional<double> mean_delta;
 };
 
-/// Groups in order of layer, tensor, and within. Throws Error where rows are trials and the
-/// grouping is not the model.
-std::vector<RateRow> rates(const std::string& store, Grouping by, double confidence = 0.95);
+/// Groups in order of layer, tensor, and within; intervals have the campaign's confidence. Throws
+/// Error where rows are trials and the grouping is not the model.
+std::vector<RateRow> rates(const std::string& store, Grouping by);
 
-void export_rates(const std::string& store, Grouping by, const std::string& out,
-                  double confidence = 0.95);
+void export_rates(const std::string& store, Grouping by, const std::string& out);
 
 /// Shards of one campaign into one new store. Chunks that several hold must agree. Returns what the
 /// new store holds. Throws Error naming the store that belongs to another campaign.

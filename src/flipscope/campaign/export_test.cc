@@ -31,11 +31,13 @@ TEST_F(ExportTest, AListOfItsOwnExportGivesTheSameRows) {
   options.select = "list:" + file("list.csv");
   run(options, file("listed.db"));
   EXPECT_EQ(csv(file("run.db")), csv(file("listed.db")));
-  // Rows of a list were not drawn: no finite population narrows their interval.
-  EXPECT_LT(summarize(file("run.db")).masked->interval.upper -
-                summarize(file("run.db")).masked->interval.lower,
-            summarize(file("listed.db")).masked->interval.upper -
-                summarize(file("listed.db")).masked->interval.lower);
+  // Rows of a list were not drawn: their rates are their own.
+  const Interval drawn = summarize(file("run.db")).masked->interval;
+  const Interval listed = summarize(file("listed.db")).masked->interval;
+  EXPECT_LT(drawn.lower, listed.lower);
+  EXPECT_EQ(listed.lower, listed.upper);
+  EXPECT_LT(listed.upper, drawn.upper);
+  EXPECT_FALSE(summarize(file("listed.db")).is_sample);
 }
 
 TEST_F(ExportTest, GroupsAddUp) {

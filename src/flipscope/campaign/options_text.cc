@@ -94,8 +94,8 @@ Bar parse_bar(const std::string& text) {
   return bar;
 }
 
-bool is_broken(const Bar& bar, const CampaignSummary& summary) {
-  if (summary.done == 0) return false;
+std::optional<double> upper_bound(const Bar& bar, const CampaignSummary& summary) {
+  if (summary.done == 0) return {};
   const std::optional<Rate>& rate = bar.name == "sdc"      ? summary.critical
                                     : bar.name == "due"    ? summary.due
                                     : bar.name == "masked" ? summary.masked
@@ -105,7 +105,12 @@ bool is_broken(const Bar& bar, const CampaignSummary& summary) {
          "--fail-if: there is no rate '{}' without a decision; give --labels or --critical",
          bar.name);
   }
-  return bar(rate->interval.upper);
+  return rate->interval.upper;
+}
+
+bool is_broken(const Bar& bar, const CampaignSummary& summary) {
+  const std::optional<double> bound = upper_bound(bar, summary);
+  return bound && bar(*bound);
 }
 
 }  // namespace flipscope

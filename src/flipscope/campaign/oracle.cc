@@ -12,6 +12,18 @@
 #include "flipscope/score/score.h"
 
 namespace flipscope {
+namespace {
+
+std::string selection_of(const CampaignRecord& record) {
+  const auto select = record.info.find("select");
+  return select == record.info.end() ? "exhaustive" : select->second;
+}
+
+bool is_drawn(const std::string& select) {
+  return select == "exhaustive" || select.starts_with("random:");
+}
+
+}  // namespace
 
 Sensitive parse_sensitive(const std::string& text) {
   if (text == "worse") return Sensitive::worse;
@@ -19,19 +31,20 @@ Sensitive parse_sensitive(const std::string& text) {
   fail("usage", "--sensitive is worse or different, not \"{}\"", text);
 }
 
-Oracle read_oracle(const std::string& path, Sensitive sensitive) {
+Oracle read_oracle(const std::string& path, Sensitive sensitive, const char* verb) {
   const Store store = Store::open(path);
   const CampaignRecord& record = store.record();
-  if (record.trials) fail("evaluate", "{}: rows are trials; an oracle has single-bit faults", path);
+  if (record.trials) fail(verb, "{}: rows are trials; an oracle has single-bit faults", path);
   const std::optional<double> golden = store.golden_score();
-  const std::string select =
-      record.info.count("select") > 0 ? record.info.at("select") : "exhaustive";
-  const bool is_drawn = select == "exhaustive" || select.starts_with("random:");
-  if (!golden || store.done_rows() != record.rows || !is_drawn) {
-    fail("evaluate",
-         "{} holds {} of the {} faults of --select {}; an oracle needs a campaign run to its end, "
-         "of "
-         "--select exhaustive or random:N",
+  const std::string select = selection_of(record);
+  if (!is_drawn(select)) {
+    fail(verb, "{} holds faults of --select {}; an oracle has --select exhaustive or random:N",
+         path, select);
+  }
+  if (!golden || store.done_rows() != record.rows) {
+    fail(verb,
+         "{} holds {} of the {} faults of --select {}; an oracle is a campaign run to its end: run "
+         "the same inject command again",
          path, store.done_rows(), record.rows, select);
   }
   Oracle oracle{FaultSpace(record.targets), {}, {}, {}, {}, {}};
@@ -62,17 +75,24 @@ Oracle read_oracle(const std::string& path, Sensitive sensitive) {
   return oracle;
 }
 
-Oracle read_complete_oracle(const std::string& path, Sensitive sensitive) {
-  Oracle oracle = read_oracle(path, sensitive);
-  if (!oracle.is_complete()) {
-    fail("evaluate",
-         "{} holds {} of the {} faults of its space; all are needed (--select exhaustive)", path,
-         oracle.size(), oracle.space.size());
+Oracle read_complete_oracle(const std::string& path, Sensitive sensitive, const char* verb) {
+  {
+    const Store store = Store::open(path);
+    const CampaignRecord& record = store.record();
+    const std::string select = selection_of(record);
+    const std::uint64_t all = FaultSpace(record.targets).size();
+    if (!record.trials && !(is_drawn(select) && store.done_rows() == all)) {
+      fail(verb,
+           "{} holds {} faults of --select {}, and its space has {}; all are needed: --select "
+           "exhaustive, run to its end",
+           path, store.done_rows(), select, all);
+    }
   }
-  return oracle;
+  return read_oracle(path, sensitive, verb);
 }
 
-std::vector<std::uint64_t> read_order(const std::string& ranking, const Oracle& oracle) {
+std::vector<std::uint64_t> read_order(const std::string& ranking, const Oracle& oracle,
+                                      const char* verb) {
   std::vector<Part> parts;
   for (const FaultTarget& target : oracle.space.targets()) parts.push_back(target.part);
   std::vector<char> seen(oracle.size(), 0);
@@ -80,15 +100,15 @@ std::vector<std::uint64_t> read_order(const std::string& ranking, const Oracle& 
   for (const FaultListEntry& entry : read_fault_list(ranking, oracle.space, parts)) {
     const FaultTarget& target = oracle.space.targets()[entry.site.target];
     if (!target.has(entry.site.index, entry.site.bit)) {
-      fail("evaluate", "{}:{}: bit {} of '{}' is not in the oracle", ranking, entry.line,
-           entry.site.bit, target.tensor);
+      fail(verb, "{}:{}: bit {} of '{}' is not in the oracle", ranking, entry.line, entry.site.bit,
+           target.tensor);
     }
     const std::uint64_t number = oracle.space.number(entry.site);
     const auto found = std::ranges::lower_bound(oracle.numbers, number);
     if (found == oracle.numbers.end() || *found != number) continue;
     const auto bit = static_cast<std::uint64_t>(found - oracle.numbers.begin());
     if (seen[bit]++ != 0) {
-      fail("evaluate", "{}:{}: bit {} of element {} of '{}' is ranked twice", ranking, entry.line,
+      fail(verb, "{}:{}: bit {} of element {} of '{}' is ranked twice", ranking, entry.line,
            entry.site.bit, entry.site.index, target.tensor);
     }
     order.push_back(bit);

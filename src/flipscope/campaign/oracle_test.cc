@@ -85,7 +85,11 @@ TEST_F(OracleTest, NeedsEveryFault) {
   run(options, file("some.db"));
   const std::string message =
       message_of([&] { read_complete_oracle(file("some.db"), Sensitive::worse); });
-  EXPECT_NE(message.find("holds 10 of the"), std::string::npos);
+  EXPECT_NE(message.find("holds 10 faults of --select random:10, and its space has"),
+            std::string::npos);
+  EXPECT_TRUE(message_of([&] {
+                read_complete_oracle(file("some.db"), Sensitive::worse, "protect");
+              }).starts_with("[protect] "));
   options.faults = "multi:5";
   run(options, file("trials.db"));
   EXPECT_NE(message_of([&] { read_oracle(file("trials.db"), Sensitive::worse); }).find("trials"),

@@ -1,6 +1,7 @@
 #include "flipscope/campaign/outcome_sums.h"
 
 #include "flipscope/campaign/run_plan.h"
+#include "flipscope/numeric/nan_sign.h"
 #include "flipscope/numeric/stratified.h"
 
 namespace flipscope {
@@ -33,14 +34,16 @@ Rate rate_of(std::span<const OutcomeSums> strata, std::uint64_t OutcomeSums::*ou
 }
 
 double mean_delta(std::span<const OutcomeSums> strata) {
-  if (strata.size() == 1) return strata.front().delta / static_cast<double>(strata.front().faults);
+  if (strata.size() == 1) {
+    return without_nan_sign(strata.front().delta / static_cast<double>(strata.front().faults));
+  }
   double sum = 0, population = 0;
   for (const OutcomeSums& sums : strata) {
     const auto weight = static_cast<double>(sums.population);
     sum += weight * sums.delta / static_cast<double>(sums.faults);
     population += weight;
   }
-  return sum / population;
+  return without_nan_sign(sum / population);
 }
 
 StratumKey stratum_of(const CampaignRecord& record, const FaultSite& site) {

@@ -60,7 +60,16 @@ ScorerOptions make_scorer_options(const CampaignOptions& options, const ScoreSpe
   if (options.emd_empty != "diameter" && options.emd_empty != "fkeras") {
     fail("score", "--emd-empty is diameter or fkeras, not \"{}\"", options.emd_empty);
   }
-  if (spec.kind != ScoreSpec::Kind::emd || options.emd_cost.empty()) return found;
+  if (spec.kind != ScoreSpec::Kind::emd) {
+    const std::pair<const char*, bool> given[] = {{"cost", !options.emd_cost.empty()},
+                                                  {"cells", !options.emd_cells.empty()},
+                                                  {"empty", options.emd_empty != "diameter"}};
+    for (const auto& [name, is_given] : given) {
+      if (!is_given) continue;
+      fail("score", "--emd-{} goes with --score emd; this score is {}", name, to_string(spec));
+    }
+  }
+  if (options.emd_cost.empty()) return found;
   found.emd = EmdSettings{read_ground_distance(options.emd_cost), {}};
   if (!options.emd_cells.empty()) found.emd->cells = read_cell_map(options.emd_cells);
   found.emd->fkeras_sentinels = options.emd_empty == "fkeras";

@@ -22,7 +22,7 @@
 namespace flipscope {
 
 /// Rises whenever the same campaign would give other numbers.
-inline constexpr int kSemanticsVersion = 4;
+inline constexpr int kSemanticsVersion = 5;
 
 /// Real value of a stored word before and after a fault.
 struct StoredChange {

@@ -117,7 +117,7 @@ Grouping parse_grouping(const std::string& text) {
   fail("export", "--by '{}' is none of bit, weight, channel, layer, model", text);
 }
 
-std::vector<RateRow> rates(const std::string& path, Grouping by, double confidence) {
+std::vector<RateRow> rates(const std::string& path, Grouping by) {
   const Store store = Store::open(path);
   const CampaignRecord& record = store.record();
   if (record.trials && by != Grouping::model) {
@@ -146,7 +146,10 @@ std::vector<RateRow> rates(const std::string& path, Grouping by, double confiden
       strata.push_back(sum);
       strata.back().population = population_of(record, stratum);
     }
-    if (strata.size() == 1) strata.front().population = complete ? groups.population(key) : 0;
+    if (strata.size() == 1) {
+      OutcomeSums& only = strata.front();
+      only.population = record.drawn_from(complete, only.faults, groups.population(key));
+    }
     const auto [layer, t, element, bit] = key;
     RateRow row;
     if (layer >= 0) row.layer = groups.layer_name(layer);
@@ -156,7 +159,7 @@ std::vector<RateRow> rates(const std::string& path, Grouping by, double confiden
     for (const OutcomeSums& sum : strata) row.faults += sum.faults;
     row.population = complete ? groups.population(key) : 0;
     const auto rate = [&](std::uint64_t OutcomeSums::*outcome) {
-      return rate_of(strata, outcome, record.samples, confidence);
+      return rate_of(strata, outcome, record.samples, record.confidence);
     };
     if (record.has_masked) row.masked = rate(&OutcomeSums::masked);
     row.non_critical = rate(&OutcomeSums::non_critical);
@@ -168,8 +171,8 @@ std::vector<RateRow> rates(const std::string& path, Grouping by, double confiden
   return rows;
 }
 
-void export_rates(const std::string& path, Grouping by, const std::string& out, double confidence) {
-  const std::vector<RateRow> rows = rates(path, by, confidence);
+void export_rates(const std::string& path, Grouping by, const std::string& out) {
+  const std::vector<RateRow> rows = rates(path, by);
   OutputFile file(out);
   file.write(
       "layer,tensor,index,channel,bit,faults,population,critical,critical_low,critical_high,due,"

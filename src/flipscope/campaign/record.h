@@ -34,6 +34,17 @@ struct CampaignRecord {
   bool has_masked = true;     ///< the masked column has; else non-critical ones include them
 
   std::uint64_t chunks() const { return (rows + chunk_rows - 1) / chunk_rows; }
+
+  /// Rows stand for others: for all faults of the space, or all trials. Those of lists and searches
+  /// stand for themselves.
+  bool is_sample() const { return population > 0 || trials; }
+
+  /// What `faults` done of a group were drawn from, `of_space` of which are in the space; 0: not
+  /// known. Once all are done, those that stand for themselves are all that there are.
+  std::uint64_t drawn_from(bool complete, std::uint64_t faults, std::uint64_t of_space) const {
+    if (!complete) return 0;
+    return is_sample() ? of_space : faults;
+  }
 };
 
 /// In what a campaign that is wanted is not the one that a store holds: a clause about the latter,

@@ -53,9 +53,11 @@ CampaignOptions recorded_options(const CampaignRecord& record) {
   options.faults = field("faults");
   options.score = field("score");
   options.critical = field("critical");
-  options.emd_cost = info("emd-cost");
-  options.emd_cells = info("emd-cells");
-  if (!info("emd-empty").empty()) options.emd_empty = info("emd-empty");
+  if (options.score == "emd") {
+    options.emd_cost = info("emd-cost");
+    options.emd_cells = info("emd-cells");
+    if (!info("emd-empty").empty()) options.emd_empty = info("emd-empty");
+  }
   options.count_only_correct = field("count-only-correct") == "yes";
   options.arithmetic =
       field("arithmetic").starts_with("fast") ? Arithmetic::fast : Arithmetic::exact;

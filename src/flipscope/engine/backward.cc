@@ -118,6 +118,11 @@ Objective::Objective(const Graph& graph, const Samples& samples, const Loss& los
     for (std::size_t i = 0; i < constants_[c].size(); ++i) {
       const std::int64_t from =
           constant.source.empty() ? static_cast<std::int64_t>(i) : constant.source[i];
+      if (from < 0) {
+        reads_[c].push_back(-1);
+        factors_[c].push_back(0);
+        continue;
+      }
       const std::size_t channel = stored.encoding.channel(from, stored.shape);
       reads_[c].push_back(first + from);
       factors_[c].push_back(constant.scale[constant.scale.size() == 1 ? 0 : channel] /
@@ -246,6 +251,7 @@ std::vector<double> Objective::to_parameters(const Constants<double>& constants)
   std::vector<double> result(parameters_.size(), 0.0);
   for (std::size_t c = 0; c < constants.size(); ++c) {
     for (std::size_t i = 0; i < constants[c].size(); ++i) {
+      if (reads_[c][i] < 0) continue;
       result[reads_[c][i]] += factors_[c][i] * constants[c][i] / samples;
     }
   }
@@ -304,7 +310,8 @@ std::vector<double> Objective::hessian_product(std::span<const double> direction
   Constants<Dual> constants;
   for (std::size_t c = 0; c < constants_.size(); ++c) {
     for (std::size_t i = 0; i < reads_[c].size(); ++i) {
-      tangents[c].push_back(direction[reads_[c][i]] * factors_[c][i]);
+      const std::int64_t parameter = reads_[c][i];
+      tangents[c].push_back(parameter < 0 ? 0 : direction[parameter] * factors_[c][i]);
     }
     constants.push_back(paired(constants_[c], tangents[c], std::vector<Dual>()));
   }

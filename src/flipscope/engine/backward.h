@@ -79,7 +79,7 @@ class Objective {
   /// The loss, and the first sample of block b.
   const Loss& loss_function() const { return *loss_; }
   static std::int64_t first_sample(std::int64_t b) { return b * kLanes; }
-  /// Elements of a constant, and the parameter that each reads (empty: none) with
+  /// Elements of a constant, and the parameter that each reads (−1, or empty: none) with
   /// ∂element/∂parameter.
   const std::vector<double>& constant(int id) const { return constants_[id]; }
   const std::vector<std::int64_t>& reads(int id) const { return reads_[id]; }

@@ -91,6 +91,7 @@ const std::vector<std::vector<std::int32_t>>& FaultyRun::State::elements_reading
     const Constant& reads = work.graph().constants[constant];
     entry->second.resize(work.graph().stored[reads.stored].words.size());
     for (std::size_t i = 0; i < reads.source.size(); ++i) {
+      if (reads.source[i] < 0) continue;
       entry->second[reads.source[i]].push_back(static_cast<std::int32_t>(i));
     }
   }

@@ -300,7 +300,8 @@ std::vector<std::vector<float>> run_reference(const Graph& graph, std::span<cons
         const std::int64_t count = element_count(constant.shape);
         for (std::int64_t i = 0; i < count; ++i) {
           const std::int64_t at = constant.source.empty() ? i : constant.source[i];
-          operand.elements.push_back(read_element(graph, constant, i, words[constant.stored][at]));
+          const Word word = at < 0 ? 0 : words[constant.stored][at];
+          operand.elements.push_back(read_element(graph, constant, i, word));
         }
       }
       operands.push_back(std::move(operand));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 
@@ -219,6 +220,12 @@ std::vector<int> targets_within(const FaultSpace& space, const FaultSpace& whole
         found == space.targets().end() ? -1 : static_cast<int>(found - space.targets().begin()));
   }
   return within;
+}
+
+bool share_layers(const std::vector<FaultTarget>& targets) {
+  std::set<std::string> layers;
+  return !std::ranges::all_of(
+      targets, [&](const FaultTarget& target) { return layers.insert(target.layer).second; });
 }
 
 std::string tensor_index(const Shape& shape, std::int64_t index) {

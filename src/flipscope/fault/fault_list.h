@@ -2,8 +2,9 @@
 //
 // Two spellings, told apart by the header. The one that several groups share (as in
 // cad-polito-it/dnn-benchmarks): Injection,Layer,TensorIndex,Bit[,…], where TensorIndex is a quoted
-// tuple in the framework's order. Ours: any order of layer,tensor,index,bit[,…] with index the flat
-// C-order element. In both bit 0 is the least significant, and other columns are passed over.
+// tuple in the framework's order, and a column `tensor` may follow. Ours: any order of
+// layer,tensor,index,bit[,…] with index the flat C-order element. In both bit 0 is the least
+// significant, and other columns are passed over.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,9 @@ std::vector<FaultListEntry> read_fault_list(const std::string& file, const Fault
 
 /// For each target of `whole` the one of `space` that is the same tensor, −1: none.
 std::vector<int> targets_within(const FaultSpace& space, const FaultSpace& whole);
+
+/// Whether some of them are of one layer, so that a list of their bits needs a column `tensor`.
+bool share_layers(const std::vector<FaultTarget>& targets);
 
 /// "(3, 0, 2, 1)", as the shared format writes the element `index` of a tensor of `shape`.
 std::string tensor_index(const Shape& shape, std::int64_t index);

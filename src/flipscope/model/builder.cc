@@ -37,6 +37,22 @@ Encoding plain_encoding(ElementType type, const std::vector<double>& elements) {
   return Encoding{.format = float32_format()};
 }
 
+/// True where two readers of one initializer read the same words. Integers of the file are what
+/// they are, whatever scale each reader has for them.
+bool are_same_words(const StoredTensor& a, const StoredTensor& b, bool integers) {
+  Encoding encoding = a.encoding;
+  if (integers && encoding.scale.size() == b.encoding.scale.size()) {
+    encoding.scale = b.encoding.scale;
+  }
+  return encoding == b.encoding && a.words == b.words && a.shape == b.shape;
+}
+
+/// True where all that the symbol shows is fill.
+bool shows_nothing(const Provenance& from) {
+  return !from.source.empty() && std::all_of(from.source.begin(), from.source.end(),
+                                             [](std::int32_t at) { return at < 0; });
+}
+
 }  // namespace
 
 GraphBuilder::GraphBuilder(std::string part, Layout layout) : part_(std::move(part)) {
@@ -44,7 +60,11 @@ GraphBuilder::GraphBuilder(std::string part, Layout layout) : part_(std::move(pa
 }
 
 Symbol GraphBuilder::add_input(const std::string& name, const Shape& shape) {
-  element_count(shape);
+  try {
+    element_count(shape);
+  } catch (const Error& error) {
+    fail(part_.c_str(), "input \"{}\": {}", name, error.what());
+  }
   graph_.inputs.push_back(static_cast<int>(graph_.values.size()));
   graph_.values.push_back({.name = name, .shape = shape, .encoding = {.format = float32_format()}});
   Symbol symbol;
@@ -168,10 +188,12 @@ Symbol GraphBuilder::fake_quantize(const std::string& node, const Symbol& x,
 
 int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source) {
   Symbol from = symbol;
+  if (from.provenance && shows_nothing(*from.provenance)) from.provenance.reset();
   if (from.provenance) {
     // Where a quantizer gave codes, they are what is stored; other arithmetic makes a new tensor.
-    const bool own = from.provenance->encoding ? !covers_file(*from.provenance)
-                                               : !from.provenance->changed_by.empty();
+    const bool own = from.provenance->encoding
+                         ? from.provenance->codes.empty() && !covers_file(*from.provenance)
+                         : !from.provenance->changed_by.empty();
     if (own) {
       make_own_origin(
           from, from.provenance->encoding ? symbol.provenance->name : own_name(*symbol.provenance));
@@ -179,6 +201,12 @@ int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source)
   }
   StoredTensor stored;
   std::vector<double> reals;  // in stored order, before the words
+  const bool as_codes = from.provenance && from.provenance->as_codes;
+  const auto step = [&](std::size_t i) {
+    const Encoding& encoding = stored.encoding;
+    const std::size_t channel = encoding.channel(static_cast<std::int64_t>(i), stored.shape);
+    return as_codes ? 1.0 : encoding.scale_of(channel);
+  };
   if (!from.provenance) {
     stored.shape = from.shape;
     stored.encoding = plain_encoding(from.type, from.constant);
@@ -203,13 +231,16 @@ int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source)
     if (final_origin.encoding && !is_integer(final_origin.type) && !final_origin.is_computed) {
       stored.latent.assign(final_origin.file_values.begin(), final_origin.file_values.end());
     }
-    // Elements that the symbol shows are stored as it shows them; the rest as the file has them.
+    // Elements that the symbol shows are stored as it shows them; the rest as the quantizer gave
+    // them, or the file has them.
     reals = final_origin.file_values;
+    for (std::size_t i = 0; i < final_origin.codes.size(); ++i) {
+      reals[i] = final_origin.codes[i] * step(i);
+    }
     for (std::size_t i = 0; i < source.size(); ++i) {
       if (source[i] >= 0) reals[source[i]] = from.constant[i];
     }
   }
-  const bool as_codes = from.provenance && from.provenance->as_codes;
   const Encoding& encoding = stored.encoding;
   // What a quantizer gave lies on its grid but for the rounding of its scale: the nearest code is
   // meant, whatever the quantizer's own rounding is.
@@ -218,9 +249,8 @@ int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source)
   stored.words.reserve(reals.size());
   for (std::size_t i = 0; i < reals.size(); ++i) {
     const std::size_t channel = encoding.channel(static_cast<std::int64_t>(i), stored.shape);
-    const double scale = as_codes ? 1.0 : encoding.scale_of(channel);
     const double zero = encoding.zero_point_of(channel);
-    const double code = reals[i] / scale;
+    const double code = reals[i] / step(i);
     // −0 + 0 is another word than −0.
     stored.words.push_back(encode(nearest, encoding.is_float() ? code : code + zero));
   }
@@ -238,10 +268,8 @@ int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source)
       const auto found = stored_by_key_.find(key);
       if (found == stored_by_key_.end()) break;
       const StoredTensor& other = graph_.stored[found->second];
-      if (other.words == stored.words && other.encoding == stored.encoding &&
-          other.shape == stored.shape) {
-        return found->second;
-      }
+      const bool integers = from.provenance && is_integer(from.provenance->type);
+      if (are_same_words(other, stored, integers)) return found->second;
     }
     stored_by_key_[key] = static_cast<int>(graph_.stored.size());
   }
@@ -254,19 +282,13 @@ Input GraphBuilder::use(const Symbol& symbol) {
   if (symbol.value >= 0) return {Input::Kind::value, symbol.value, symbol.shape};
   Constant constant;
   constant.shape = symbol.shape;
-  const bool padded = symbol.provenance &&
-                      std::any_of(symbol.provenance->source.begin(),
-                                  symbol.provenance->source.end(), [](int at) { return at < 0; });
-  if (padded) {
-    Symbol own = symbol;
-    make_own_origin(own, own_name(*symbol.provenance));
-    constant.stored = store(own, constant.source);
-  } else {
-    constant.stored = store(symbol, constant.source);
-  }
-  const bool as_codes = symbol.provenance && symbol.provenance->as_codes;
-  constant.scale =
-      as_codes ? std::vector<double>{1.0} : graph_.stored[constant.stored].encoding.scale;
+  constant.stored = store(symbol, constant.source);
+  const bool is_filled = std::any_of(constant.source.begin(), constant.source.end(),
+                                     [](std::int32_t at) { return at < 0; });
+  if (is_filled) constant.filled = symbol.constant;
+  const auto& from = symbol.provenance;
+  const bool scaled = from && !shows_nothing(*from) && from->encoding && !from->as_codes;
+  constant.scale = scaled ? from->encoding->scale : std::vector<double>{1.0};
   graph_.constants.push_back(std::move(constant));
   return {Input::Kind::constant, static_cast<int>(graph_.constants.size()) - 1, symbol.shape};
 }

@@ -131,6 +131,7 @@ Symbol quantize_elements(GraphBuilder& builder, const std::string& node, const S
   }
   from.encoding = std::move(encoding);
   from.as_codes = false;
+  from.codes.clear();
   if (changed) from.changed_by = node;
   return result;
 }

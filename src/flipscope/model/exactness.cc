@@ -82,6 +82,7 @@ class ChannelBound {
 double most_readers(const Constant& constant) {
   if (constant.source.empty()) return 1;
   std::vector<std::int32_t> sources = constant.source;
+  std::erase_if(sources, [](std::int32_t at) { return at < 0; });
   std::sort(sources.begin(), sources.end());
   std::ptrdiff_t most = 1;
   for (auto run = sources.begin(); run != sources.end();) {
@@ -125,8 +126,10 @@ ExactnessProof prove(const Graph& graph, int index, const FaultLoad& load) {
                                           : strides_of(weights.shape)[0];
   std::vector<ChannelBound> bounds(channels, ChannelBound(x_range));
   for (std::size_t i = 0; i < elements.size(); ++i) {
-    const std::size_t at = weights.source.empty() ? i : weights.source[i];
-    const CodeRange anything = encoding.elements.empty()
+    const std::int64_t at =
+        weights.source.empty() ? static_cast<std::int64_t>(i) : weights.source[i];
+    const CodeRange anything = at < 0 ? CodeRange{elements[i], elements[i]}
+                               : encoding.elements.empty()
                                    ? w_range
                                    : code_range(encoding.elements[at], encoding.zero_point);
     bounds[static_cast<std::int64_t>(i) / inner % channels].add_weight(elements[i], anything);

@@ -40,6 +40,7 @@ double real_value(const StoredTensor& stored, std::int64_t i, Word word) {
 double read_element(const Graph& graph, const Constant& constant, std::int64_t i, Word word) {
   const StoredTensor& stored = graph.stored[constant.stored];
   const std::int64_t at = constant.source.empty() ? i : constant.source[i];
+  if (at < 0) return constant.filled[i];
   const std::size_t channel = stored.encoding.channel(at, stored.shape);
   const double scale = constant.scale[constant.scale.size() == 1 ? 0 : channel];
   return (decode(stored.encoding.format, word) - stored.encoding.zero_point_of(channel)) * scale;
@@ -48,9 +49,9 @@ double read_element(const Graph& graph, const Constant& constant, std::int64_t i
 std::vector<double> read_constant(const Graph& graph, const Constant& constant) {
   const StoredTensor& stored = graph.stored[constant.stored];
   std::vector<double> elements(element_count(constant.shape));
-  for (std::size_t i = 0; i < elements.size(); ++i) {
-    const std::size_t at = constant.source.empty() ? i : constant.source[i];
-    elements[i] = read_element(graph, constant, static_cast<std::int64_t>(i), stored.words[at]);
+  for (std::int64_t i = 0; i < std::ssize(elements); ++i) {
+    const std::int64_t at = constant.source.empty() ? i : constant.source[i];
+    elements[i] = read_element(graph, constant, i, at < 0 ? 0 : stored.words[at]);
   }
   return elements;
 }

@@ -34,13 +34,15 @@ struct StoredTensor {
 
 /// How a node reads a stored tensor: element i is
 /// (decode(word[source[i]]) − zero_point)·scale, with the stored tensor's encoding. An empty
-/// `source` is the identity. `scale` replaces the encoding's: 1 where the node sums codes, or the
-/// (integer) factor that brings a bias code into the units of the sum.
+/// `source` is the identity; where it is −1 (a pad, a masked place) the element reads no word and
+/// is filled[i]. `scale` replaces the encoding's: 1 where the node sums codes, the (integer) factor
+/// that brings a bias code into the units of the sum, or that of a second reader of the same words.
 struct Constant {
   int stored = -1;
   Shape shape;
   std::vector<std::int32_t> source;
-  std::vector<double> scale;  ///< one, or one per index along the encoding's axis
+  std::vector<double> scale;     ///< one, or one per index along the encoding's axis
+  std::vector<double> filled{};  ///< [element]; empty where all of them read words
 };
 
 /// A runtime value: an input of the model or the output of a node.
@@ -87,7 +89,7 @@ struct Graph {
 /// tensor.
 double real_value(const StoredTensor& stored, std::int64_t i, Word word);
 
-/// The number that element i of a constant stands for when its stored word is `word`.
+/// The number that element i of a constant stands for when its stored word (if any) is `word`.
 double read_element(const Graph& graph, const Constant& constant, std::int64_t i, Word word);
 
 /// All elements of a constant, from the stored (golden) words.

@@ -99,11 +99,26 @@ class Lowering {
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t channel = output_channel(node, weights.shape, i);
       const std::int64_t at = weights.source.empty() ? i : weights.source[i];
+      if (at < 0) continue;
       const double scale = weights.scale[stored.encoding.channel(at, stored.shape)];
       if (scales[channel] != 0 && scales[channel] != scale) return {};
       scales[channel] = scale;
     }
+    std::ranges::replace(scales, 0.0, 1.0);  // Channels that read no word.
     return scales;
+  }
+
+  /// What the weights are filled with in codes of their channels, where these are whole.
+  static std::optional<std::vector<double>> filled_codes(const Node& node, const Constant& weights,
+                                                         const std::vector<double>& scales) {
+    std::vector<double> codes = weights.filled;
+    for (std::int64_t i = 0; i < std::ssize(codes); ++i) {
+      if (weights.source[i] >= 0) continue;
+      const double scale = scales[scales.size() == 1 ? 0 : output_channel(node, weights.shape, i)];
+      codes[i] = std::round(weights.filled[i] / scale);
+      if (codes[i] * scale != weights.filled[i]) return {};
+    }
+    return codes;
   }
 
   static std::int64_t output_channel(const Node& node, const Shape& w, std::int64_t i) {
@@ -120,6 +135,7 @@ class Lowering {
                                                   const std::vector<double>& rescale) const {
     const StoredTensor& stored = graph_.stored[bias.stored];
     if (stored.encoding.format.kind != NumberFormat::Kind::integer) return {};
+    if (!bias.filled.empty()) return {};
     if (rescale.size() > 1 && bias.scale.size() != rescale.size()) {
       if (bias.scale.size() != 1) return {};
       const bool alike =
@@ -149,6 +165,8 @@ class Lowering {
     const Constant weights = graph_.constants[node.inputs[1].id];
     const std::optional<std::vector<double>> scales = channel_scales(node, weights);
     if (!scales) return false;
+    std::optional<std::vector<double>> filled = filled_codes(node, weights, *scales);
+    if (!filled) return false;
 
     Node sum = node;
     std::vector<double> rescale = *scales;
@@ -160,6 +178,7 @@ class Lowering {
         sum.op);
     sum.inputs[0].id = x->value;
     sum.inputs[1].id = reread(node.inputs[1].id, {1.0});
+    graph_.constants.back().filled = std::move(*filled);
 
     const bool has_bias = sum.inputs.size() > 2 && sum.inputs[2].kind != Input::Kind::none;
     if (!has_bias) {

@@ -109,6 +109,37 @@ TEST(Builder, AWeightKeepsItsPlaceInTheFileThroughQuantizerAndTranspose) {
   EXPECT_EQ(read_constant(graph, constant), (std::vector<double>{0, 3, 1, 4, 2, 5}));
 }
 
+/// x [1,3] times the weights [2,2] below a row of `fill`, quantized but for the fill.
+Graph padded_product(double fill) {
+  GraphBuilder builder("test", Layout::channel_first);
+  Symbol x = builder.add_input("x", {1, 3});
+  x = builder.fake_quantize("act", x, fixed_point(8, 4), false);
+  Symbol w = builder.initializer("fc.weight", {.shape = {2, 2}, .data = {0.5, -1, 0.25, 1}});
+  w = builder.fake_quantize("wq", w, fixed_point(6, 2), false);
+  w = builder.add("pad", Rearrange{{-1, -1, 0, 1, 2, 3}, {3, 2}, fill}, {w});
+  Graph graph = builder.finish("padded", {builder.add("fc", MatrixProduct{}, {x, w})}, {"y"});
+  lower(graph);
+  return graph;
+}
+
+TEST(Lower, SumsCodesWhereWhatFillsTheWeightsIsACodeToo) {
+  const Graph on_grid = padded_product(0.25);
+  auto proofs = prove_exactness(on_grid);
+  ASSERT_EQ(proofs.size(), 1u);
+  EXPECT_TRUE(proofs[0].sums_codes);
+  const Constant& codes = on_grid.constants[on_grid.nodes[proofs[0].node].inputs[1].id];
+  EXPECT_EQ(on_grid.stored[codes.stored].words.size(), 4u);
+  EXPECT_EQ(read_constant(on_grid, codes), (std::vector<double>{4, 4, 8, -16, 4, 16}));
+
+  const Graph off_grid = padded_product(0.3F);
+  proofs = prove_exactness(off_grid);
+  ASSERT_EQ(proofs.size(), 1u);
+  EXPECT_FALSE(proofs[0].sums_codes);
+  const Constant& reals = off_grid.constants[off_grid.nodes[proofs[0].node].inputs[1].id];
+  EXPECT_EQ(off_grid.stored[reals.stored].words.size(), 4u);
+  EXPECT_EQ(read_constant(off_grid, reals), (std::vector<double>{0.3F, 0.3F, 0.5, -1, 0.25, 1}));
+}
+
 TEST(Builder, OneInitializerOfTwoLayersIsStoredOnce) {
   GraphBuilder builder("test", Layout::channel_first);
   Symbol x = builder.add_input("x", {1, 2});

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "flipscope/model/model.h"
+#include "flipscope/model/onnx_batch.h"
 #include "flipscope/model/onnx_operators.h"
 
 namespace flipscope {
@@ -51,7 +52,7 @@ std::string supported_names() {
 }
 
 void add_inputs(const OnnxModel& model, const OnnxOptions& options, GraphBuilder& builder,
-                Entries& entries, std::int64_t& batch) {
+                Entries& entries) {
   for (const OnnxValue& input : model.inputs) {
     const auto given = options.constants.find(input.name);
     if (given != options.constants.end()) {
@@ -62,10 +63,7 @@ void add_inputs(const OnnxModel& model, const OnnxOptions& options, GraphBuilder
       fail("onnx", "input \"{}\" has no shape; export the model with one", input.name);
     }
     Shape shape = input.shape;
-    if (options.first_axis_is_batch && !shape.empty()) {
-      if (shape[0] > 1) batch = shape[0];
-      shape[0] = 1;
-    }
+    if (options.first_axis_is_batch && !shape.empty()) shape[0] = 1;
     for (std::size_t k = 0; k < shape.size(); ++k) {
       if (shape[k] >= 0) continue;
       fail("onnx",
@@ -156,13 +154,13 @@ const OnnxOperatorTable& onnx_operators() {
 OnnxConversion convert_onnx(const OnnxModel& model, const OnnxOptions& options) {
   OnnxConversion result{GraphBuilder("onnx", Layout::channel_first), {}, {}};
   Entries entries;
-  std::int64_t batch = 1;
+  const std::int64_t batch = fixed_batch(model, options);
   try {
     for (const OnnxInitializer& initializer : model.initializers) {
       entries[initializer.name] = {
           result.builder.initializer(initializer.name, initializer.tensor)};
     }
-    add_inputs(model, options, result.builder, entries, batch);
+    add_inputs(model, options, result.builder, entries);
   } catch (const Error& error) {
     throw Error(one_line(fmt::format("[onnx] {}: {}", model.file, without_part(error))));
   }
@@ -196,9 +194,27 @@ OnnxConversion convert_onnx(const OnnxModel& model, const OnnxOptions& options) 
   return result;
 }
 
+namespace {
+
+OnnxConversion converted_at_batch(const OnnxModel& model, const OnnxOptions& options,
+                                  std::int64_t batch) {
+  try {
+    return convert_onnx(model, options);
+  } catch (const Error& error) {
+    if (batch == 1) throw;
+    throw Error(
+        fmt::format("{} (the inputs' first axis of {} was taken as the batch; with a batch "
+                    "of 1 in the file, shapes would be those of one sample)",
+                    error.what(), batch));
+  }
+}
+
+}  // namespace
+
 Graph import_onnx(const std::string& file, const OnnxOptions& options) {
   const OnnxModel model = read_onnx(file);
-  OnnxConversion converted = convert_onnx(model, options);
+  const std::int64_t batch = fixed_batch(model, options);
+  OnnxConversion converted = converted_at_batch(model, options, batch);
   if (converted.outputs.empty()) fail("onnx", "{}: the graph has no outputs", one_line(file));
   for (std::size_t k = 0; k < converted.outputs.size(); ++k) {
     if (converted.outputs[k].value >= 0) continue;
@@ -206,11 +222,14 @@ Graph import_onnx(const std::string& file, const OnnxOptions& options) {
                                      converted.output_names[k])));
   }
   const std::string name = std::filesystem::path(file).stem().string();
+  Graph graph;
   try {
-    return converted.builder.finish(name, converted.outputs, converted.output_names);
+    graph = converted.builder.finish(name, converted.outputs, converted.output_names);
   } catch (const Error& error) {
     throw Error(one_line(fmt::format("[onnx] {}: {}", file, without_part(error))));
   }
+  if (batch > 1) check_batch(model, options, graph);
+  return graph;
 }
 
 Graph import_onnx(const std::string& file) {

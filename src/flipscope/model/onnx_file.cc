@@ -227,8 +227,10 @@ std::string one_line(const std::string& text) {
 
 std::string without_part(const Error& error) {
   const std::string text = error.what();
-  const auto end = text.starts_with('[') ? text.find("] ") : std::string::npos;
-  return end == std::string::npos ? text : text.substr(end + 2);
+  const std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz", 1);
+  const bool has_part = text.starts_with('[') && end != std::string::npos && end > 1 &&
+                        text.compare(end, 2, "] ") == 0;
+  return has_part ? text.substr(end + 2) : text;
 }
 
 OnnxModel read_onnx(const std::string& file) {

@@ -140,5 +140,15 @@ TEST(OnnxOneLine, control_characters_are_replaced) {
   EXPECT_EQ(one_line(std::string(10000, 'x')).size(), 4000U);
 }
 
+TEST(OnnxWithoutPart, only_a_part_is_taken_away) {
+  const auto rest = [](const char* text) { return without_part(Error(text)); };
+  EXPECT_EQ(rest("[shape] too large"), "too large");
+  EXPECT_EQ(rest("[1,64] cannot become [1,5] here"), "[1,64] cannot become [1,5] here");
+  EXPECT_EQ(rest("[shape] [1,64] and [2] differ"), "[1,64] and [2] differ");
+  EXPECT_EQ(rest("[] does not fit"), "[] does not fit");
+  EXPECT_EQ(rest("["), "[");
+  EXPECT_EQ(rest(""), "");
+}
+
 }  // namespace
 }  // namespace flipscope

@@ -175,7 +175,12 @@ Symbol repeat(OnnxCall& call, const Symbol& x, const Shape& shape) {
 Symbols expand(OnnxCall& call) {
   const Symbol& x = call.in(0);
   call.output_zero_point = call.zero_points[0];
-  return {repeat(call, x, broadcast(x.shape, call.constant_integers(1, "the shape")))};
+  Shape shape = call.constant_integers(1, "the shape");
+  // Of a batch of fixed size one sample is left.
+  const bool batched = call.batch > 1 && !shape.empty() && shape[0] == call.batch &&
+                       (x.shape.size() < shape.size() || x.shape[0] == 1);
+  if (batched) shape[0] = 1;
+  return {repeat(call, x, broadcast(x.shape, shape))};
 }
 
 Symbols tile(OnnxCall& call) {

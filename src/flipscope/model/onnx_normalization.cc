@@ -1,4 +1,5 @@
 // ONNX's normalizations, softmax and its relatives.
+#include <algorithm>
 #include <numeric>
 
 #include "flipscope/model/onnx_operators.h"
@@ -38,11 +39,23 @@ void require_channels(OnnxCall& call) {
   }
 }
 
+// Before opset 14 a node says by its outputs that it trains; before 7 is_test may deny it.
+bool trains_by_outputs(OnnxCall& call) {
+  const bool is_test = call.integer("is_test", 0) != 0;
+  const auto& outputs = call.node.outputs;
+  return call.opset < 14 && !is_test && outputs.size() > 1 &&
+         std::any_of(outputs.begin() + 1, outputs.end(),
+                     [](const std::string& name) { return !name.empty(); });
+}
+
 Symbols batch_normalization(OnnxCall& call) {
-  call.ignore({"momentum", "is_test", "consumed_inputs"});
+  call.ignore({"momentum", "consumed_inputs"});
   require_channels(call);
   if (call.integer("training_mode", 0) != 0) {
     OnnxCall::refuse("training_mode is on; export the model for inference");
+  }
+  if (trains_by_outputs(call)) {
+    OnnxCall::refuse("more than one output is the training mode; export the model for inference");
   }
   if (call.integer("spatial", 1) != 1) OnnxCall::refuse("spatial must be 1");
   const double epsilon = call.number("epsilon", 1e-5F);

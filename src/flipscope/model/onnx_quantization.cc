@@ -190,8 +190,13 @@ Symbol dequantize(OnnxCall& call, const Symbol& x, double carried_zero_point,
       codes.constant[i] += carried_zero_point - encoding.zero_point[channel];
     }
     if (codes.provenance) {
-      codes.provenance->encoding = encoding;
-      codes.provenance->as_codes = true;
+      Provenance& from = *codes.provenance;
+      from.encoding = encoding;
+      from.as_codes = true;
+      if (encoding.axis < 0 && from.changed_by.empty() && !covers_file(from)) {
+        from.codes = from.file_values;
+        for (double& code : from.codes) code -= encoding.zero_point[0];
+      }
     }
   } else {
     Shape shape(encoding.axis < 0 ? 0 : x.shape.size(), 1);

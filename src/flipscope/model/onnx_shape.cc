@@ -17,6 +17,16 @@ Symbols renamed(OnnxCall& call, const Shape& shape) {
   return {call.builder.reshape(call.in(0), shape)};
 }
 
+// Whether a batch of fixed size, which has become 1, is written into the new shape's first axis.
+bool holds_batch(const OnnxCall& call, const Shape& shape, bool has_unknown, std::int64_t known) {
+  const Symbol& x = call.in(0);
+  if (call.batch == 1 || x.is_constant() || shape.empty() || shape[0] <= 0) return false;
+  const std::int64_t count = element_count(x.shape);
+  if (!has_unknown)
+    return shape[0] % call.batch == 0 && known == element_count({call.batch, count});
+  return shape[0] == call.batch && !x.shape.empty() && x.shape[0] == 1;
+}
+
 Symbols reshape(OnnxCall& call) {
   call.ignore({"consumed_inputs"});
   const Symbol& x = call.in(0);
@@ -38,12 +48,8 @@ Symbols reshape(OnnxCall& call) {
     }
   }
   const std::int64_t count = element_count(x.shape);
-  // A batch that was written into the new shape shrinks with the input's.
-  const bool batched = call.batch > 1 && !x.is_constant() && !shape.empty() &&
-                       shape[0] == call.batch && !x.shape.empty() && x.shape[0] == 1 &&
-                       (unknown >= 0 ? count % known != 0 || count < known : known != count);
-  if (batched) {
-    shape[0] = 1;
+  if (holds_batch(call, shape, unknown >= 0, known)) {
+    shape[0] /= call.batch;
     known /= call.batch;
   }
   if (unknown >= 0) {

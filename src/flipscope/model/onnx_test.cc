@@ -224,10 +224,39 @@ TEST(Onnx, errors_name_file_and_node) {
   EXPECT_EQ(error_of(model_of({-1, 3, -1}, {}, {node("Relu", {"x"}, "y")})),
             "[onnx] made.onnx: input \"x\" has the symbolic dimension \"size\" on axis 2; only the "
             "first axis, the batch, may be symbolic: export the model with a fixed size");
+  EXPECT_EQ(error_of(model_of({1, 4}, {initializer("shape", ElementType::int64, {2}, {0, 5})},
+                              {node("Reshape", {"x", "shape"}, "y")})),
+            "[onnx] made.onnx: node \"y\" (Reshape): [1,4] cannot become [1,5]");
+  EXPECT_EQ(error_of(model_of({1, 4}, {initializer("c", kFloat, {2, 1}, {1, 2})},
+                              {node("Concat", {"x", "c"}, "y", {integer("axis", 1)})})),
+            "[onnx] made.onnx: node \"y\" (Concat): [2,1] does not fit [1,4] along axis 1");
+  const std::string huge = error_of(model_of({1, 1LL << 40, 4}, {}, {node("Relu", {"x"}, "y")}));
+  EXPECT_TRUE(huge.starts_with("[onnx] made.onnx: input \"x\": ")) << huge;
+  EXPECT_NE(huge.find("[1,1099511627776,4] has too many elements"), std::string::npos) << huge;
   OnnxNode pool = node("MaxPool", {"x"}, "z", {integers("kernel_shape", {1})});
   pool.outputs.push_back("y");
   EXPECT_EQ(error_of(model_of({1, 1, 4}, {}, {pool})),
             "[onnx] made.onnx: output \"y\": output 1 of node \"z\" (MaxPool) is not supported");
+}
+
+TEST(Onnx, a_batch_normalization_of_many_outputs_is_the_training_mode_before_opset_14) {
+  OnnxNode norm = node("BatchNormalization", {"x", "s", "b", "m", "v"}, "y");
+  OnnxModel model =
+      model_of({1, 1, 2},
+               {initializer("s", kFloat, {1}, {1}), initializer("b", kFloat, {1}, {0}),
+                initializer("m", kFloat, {1}, {0}), initializer("v", kFloat, {1}, {1})},
+               {norm});
+  model.opsets[""] = 8;
+  EXPECT_EQ(error_of(model), "");
+  model.nodes[0].outputs = {"y", "", ""};
+  EXPECT_EQ(error_of(model), "");
+  model.nodes[0].outputs = {"y", "mean", "var", "saved_mean", "saved_var"};
+  EXPECT_EQ(error_of(model),
+            "[onnx] made.onnx: node \"y\" (BatchNormalization): more than one output is the "
+            "training mode; export the model for inference");
+  model.opsets[""] = 6;
+  model.nodes[0].attributes = {integer("is_test", 1)};
+  EXPECT_EQ(error_of(model), "");
 }
 
 TEST(Onnx, missing_file_is_an_error) {

@@ -10,6 +10,19 @@ bool is_one_number(const Symbol& symbol) {
   return symbol.constant.size() == 1;
 }
 
+/// The codes of a quantized symbol that covers its file, in the file's order.
+std::vector<double> codes_in_file(const Symbol& symbol) {
+  const Provenance& from = *symbol.provenance;
+  std::vector<double> codes(from.file_values.size());
+  for (std::size_t i = 0; i < from.source.size(); ++i) {
+    if (from.source[i] < 0) continue;
+    const std::size_t channel = from.encoding->channel(static_cast<std::int64_t>(i), symbol.shape);
+    const double step = from.as_codes ? 1.0 : from.encoding->scale_of(channel);
+    codes[from.source[i]] = symbol.constant[i] / step;
+  }
+  return codes;
+}
+
 }  // namespace
 
 Symbol absent() {
@@ -43,8 +56,7 @@ const std::string& own_name(const Provenance& from) {
 bool covers_file(const Provenance& from) {
   std::vector<bool> seen(from.file_values.size(), false);
   for (std::int32_t at : from.source) {
-    if (at < 0) return false;
-    seen[at] = true;
+    if (at >= 0) seen[at] = true;
   }
   return std::all_of(seen.begin(), seen.end(), [](bool x) { return x; });
 }
@@ -56,6 +68,7 @@ int file_axis(const Symbol& symbol, const Encoding& encoding) {
     bool fits = true;
     for (std::size_t i = 0; i < from.source.size() && fits; ++i) {
       const auto index = static_cast<std::int64_t>(i);
+      if (from.source[i] < 0) continue;
       fits = from.source[i] / strides[axis] % from.shape[axis] ==
              static_cast<std::int64_t>(encoding.channel(index, symbol.shape));
     }
@@ -76,7 +89,7 @@ std::optional<Encoding> moved_encoding(const Encoding& encoding, const Shape& ol
     bool fits = now[axis] == channels;
     for (std::int64_t i = 0; i < count && fits; ++i) {
       const std::int64_t from = source.empty() ? i : source[i];
-      fits = from >= 0 && moved.channel(i, now) == encoding.channel(from, old);
+      fits = from < 0 || moved.channel(i, now) == encoding.channel(from, old);
     }
     if (fits) return moved;
   }
@@ -110,6 +123,9 @@ std::optional<Provenance> kept_provenance(const Op& op, const std::vector<Symbol
       const bool inside = at >= 0 && at < static_cast<std::int64_t>(origin->constant.size());
       if (inside) from.source[i] = origin->provenance->source[at];
     }
+    if (from.encoding && covers_file(*origin->provenance) && !covers_file(from)) {
+      from.codes = codes_in_file(*origin);
+    }
     return from;
   }
   if (inputs.empty() || !inputs[0].provenance) return {};
@@ -117,6 +133,7 @@ std::optional<Provenance> kept_provenance(const Op& op, const std::vector<Symbol
   if (const auto* quantize = std::get_if<Quantize>(&op)) {
     from.encoding = quantize->encoding;
     from.as_codes = true;
+    from.codes.clear();
     return from;
   }
   if (std::holds_alternative<Dequantize>(op)) {

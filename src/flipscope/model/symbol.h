@@ -26,6 +26,8 @@ struct Provenance {
   /// its elements those of the file; empty: stored as float of the initializer's own type.
   std::optional<Encoding> encoding;
   bool as_codes = false;  ///< the symbol's elements are centered codes, not real numbers
+  /// Centered codes of all elements of the file, where the symbol shows only some of them.
+  std::vector<double> codes{};
 };
 
 /// A value on its way through an importer.
@@ -48,7 +50,7 @@ void make_own_origin(Symbol& symbol, const std::string& name);
 /// The name under which the symbol's elements are stored where they are not as the file has them.
 const std::string& own_name(const Provenance& from);
 
-/// True where the symbol shows every element of its initializer.
+/// True where the symbol shows every element of its initializer, among others perhaps.
 bool covers_file(const Provenance& from);
 
 /// The axis of the file's shape along which the symbol's per-channel parameters lie, or −1.

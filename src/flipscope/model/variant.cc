@@ -75,11 +75,15 @@ void requantize(Graph& graph, int stored, const Encoding& encoding) {
     const double real = real_value(tensor, static_cast<std::int64_t>(i), tensor.words[i]);
     words.push_back(encode(encoding.format, real / encoding.scale[0]));
   }
+  for (Constant& constant : graph.constants) {
+    if (constant.stored != stored) continue;
+    if (constant.scale != tensor.encoding.scale) {
+      fail("variant", "--requantize: '{}' is read with several scales", tensor.name);
+    }
+    constant.scale = encoding.scale;
+  }
   tensor.words = std::move(words);
   tensor.encoding = encoding;
-  for (Constant& constant : graph.constants) {
-    if (constant.stored == stored) constant.scale = encoding.scale;
-  }
 }
 
 }  // namespace

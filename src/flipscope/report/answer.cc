@@ -17,6 +17,8 @@ std::string field(const std::map<std::string, std::string>& fields, const char* 
 
 std::string certainty(const CampaignReport& campaign) {
   if (campaign.is_exhaustive()) return "every fault of the space was run: no sampling error";
+  if (!campaign.record.is_sample())
+    return "of these faults alone, which are no sample of the network's";
   return fmt::format("intervals are {:.0f}%", 100 * campaign.summary.confidence);
 }
 

@@ -97,20 +97,21 @@ class Grouper {
     if (from_msb >= 0 && width_) group.bit = *width_ - 1 - from_msb;
     for (const auto& [stratum, sums] : strata) group.faults += sums.faults;
     group.population = complete_ && record_.population > 0 ? population(key) : 0;
+    const std::uint64_t from = record_.drawn_from(complete_, group.faults, group.population);
     const auto samples = static_cast<double>(record_.samples);
     const auto of_pairs = [&](std::uint64_t Sums::*count) {
-      return share(strata, group.population,
+      return share(strata, from,
                    [&](const Sums& sums) { return static_cast<double>(sums.*count) / samples; });
     };
     if (record_.has_masked) group.masked = of_pairs(&Sums::masked);
     group.non_critical = of_pairs(&Sums::non_critical);
     group.due = of_pairs(&Sums::due);
     if (record_.has_critical) group.critical = of_pairs(&Sums::critical);
-    group.harmful = share(strata, group.population,
-                          [](const Sums& sums) { return static_cast<double>(sums.harmful); });
+    group.harmful =
+        share(strata, from, [](const Sums& sums) { return static_cast<double>(sums.harmful); });
     group.harm = record_.has_critical
-                     ? share(strata, group.population, [](const Sums& sums) { return sums.harm; })
-                     : mean_harm(strata, group.population);
+                     ? share(strata, from, [](const Sums& sums) { return sums.harm; })
+                     : mean_harm(strata, from);
     const double all_harm = harm(all, all);
     group.harm_share = all_harm > 0 ? harm(strata, all) / all_harm : 0;
     double faults = 0, delta = 0;

@@ -4,16 +4,21 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <map>
+#include <numeric>
 #include <string_view>
 
 #include "flipscope/analysis/pareto.h"
 #include "flipscope/analysis/protection.h"
+#include "flipscope/campaign/outcome_sums.h"
+#include "flipscope/campaign/run_plan.h"
 #include "flipscope/campaign/store.h"
 #include "flipscope/fault/fault_space.h"
 #include "flipscope/model/csv_line.h"
 #include "flipscope/model/file_bytes.h"
 #include "flipscope/model/number_text.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/numeric/stratified.h"
 #include "flipscope/score/score.h"
 
 namespace flipscope {
@@ -28,11 +33,39 @@ void check_columns(const CostTable& table, const std::vector<std::size_t>& lines
     if (std::ranges::none_of(table.rows, is_number)) continue;
     for (std::size_t r = 0; r < table.rows.size(); ++r) {
       const std::string& field = table.rows[r][k];
-      if (field.empty() || is_number(table.rows[r])) continue;
+      const std::optional<double> number = parse_number(field);
+      if (field.empty() || (number && std::isfinite(*number))) continue;
       fail("compare", "{}:{}: '{}' in column '{}' is no number; leave it empty where there is none",
            file, lines[r], field, table.columns[k - 1]);
     }
   }
+}
+
+/// The share of faults that `strata` count as successes.
+Rate sensitive_share(const std::map<StratumKey, StratumSample>& strata,
+                     const CampaignRecord& record, bool complete) {
+  std::vector<StratumSample> drawn;
+  for (const auto& [key, stratum] : strata) {
+    drawn.push_back(stratum);
+    drawn.back().population = population_of(record, key);
+  }
+  if (drawn.size() > 1) {
+    const StratifiedShare share = stratified_share(drawn, record.confidence);
+    return {share.mean, share.interval};
+  }
+  const auto faults = static_cast<std::uint64_t>(drawn.front().n);
+  return make_rate(drawn.front().successes / drawn.front().n, faults,
+                   record.drawn_from(complete, faults, drawn.front().population),
+                   record.confidence);
+}
+
+/// Changes for the better harm nobody; what is no number does the largest harm that is one.
+void make_harm(std::vector<double>& changes) {
+  double most = 0;
+  for (const double change : changes) {
+    if (std::isfinite(change)) most = std::max(most, change);
+  }
+  for (double& change : changes) change = change < 0 ? 0 : std::isfinite(change) ? change : most;
 }
 
 }  // namespace
@@ -59,6 +92,9 @@ CostTable read_costs(const std::string& file) {
       fail("compare", "{}:{}: has {} fields; the first line has {}", file, number, fields.size(),
            table.columns.size() + 1);
     }
+    if (std::ranges::any_of(table.rows, [&](const auto& row) { return row[0] == fields[0]; })) {
+      fail("compare", "{}:{}: a second row of '{}'", file, number, fields[0]);
+    }
     table.rows.push_back(std::move(fields));
     lines.push_back(number);
   }
@@ -82,23 +118,28 @@ Design read_design(const std::string& path, std::string& score_name) {
                 .model = record.info.at("model"),
                 .bits = FaultSpace(record.targets).size(),
                 .score = *golden};
-  std::uint64_t worse = 0, rows = 0;
+  const bool complete = store.is_complete();
+  std::map<StratumKey, StratumSample> strata;
   std::vector<double> harm;
   store.for_each_row([&](const FaultRow& row) {
     const double change = higher_is_better(score) ? *golden - row.score : row.score - *golden;
-    ++rows;
-    worse += change > 0 || std::isnan(change) ? 1 : 0;
-    if (std::isfinite(change)) harm.push_back(std::max(change, 0.0));
+    StratumSample& stratum = strata[complete ? stratum_of(record, *row.site) : StratumKey{-1, -1}];
+    ++stratum.n;
+    stratum.successes += change > 0 || std::isnan(change) ? 1 : 0;
+    harm.push_back(change);
   });
-  const auto n = static_cast<double>(rows);
-  design.sensitive = {static_cast<double>(worse) / n,
-                      wilson_interval(static_cast<double>(worse), n, 0.95,
-                                      rows == record.rows ? record.population : 0)};
+  design.sensitive = sensitive_share(strata, record, complete);
+  if (!complete) {
+    design.note = "not all of its faults are done, and those that are make no sample";
+  } else if (!record.is_sample()) {
+    design.note =
+        "its faults were picked; \"sensitive\" is of them alone, and no rate of the network";
+  }
   design.harm = std::nan("");
-  if (rows == design.bits && harm.size() == rows) {
+  if (harm.size() == design.bits) {
+    make_harm(harm);
     design.left = harm_left(harm, order_by_harm(harm));
-    design.harm = 0;
-    for (const double one : harm) design.harm += one;
+    design.harm = std::accumulate(harm.begin(), harm.end(), 0.0);
   }
   return design;
 }

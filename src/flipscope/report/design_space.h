@@ -17,6 +17,7 @@ struct Design {
   std::uint64_t bits = 0;
   double score = 0;                       ///< of the golden run
   Rate sensitive;                         ///< share of bits whose flip makes the score worse
+  std::string note;                       ///< why that is not the network's; empty: it is
   double harm = 0;                        ///< of all bits; NaN where not all were run
   std::vector<double> left;               ///< as harm_left() gives it
   std::optional<std::uint64_t> to_guard;  ///< bits to protect for the common residual error

@@ -39,5 +39,27 @@ TEST_F(ReportTest, NetworksAlikeAreCompared) {
             std::string::npos);
 }
 
+TEST_F(ReportTest, SharesOfSensitiveBitsAreThoseOfTheNetworkOrSaidNotToBe) {
+  std::string score;
+  const double truth = read_design(exhaustive(), score).sensitive.mean;
+  CampaignOptions options;
+  options.space.bits = "msb:3";
+  options.select = "statistical:aware";
+  options.selection.precision.error = 0.05;
+  options.selection.precision.confidence = 0.999;
+  run(options, file("strata.db"));
+  const Design strata = read_design(file("strata.db"), score);
+  EXPECT_LT(strata.sensitive.interval.lower, truth);
+  EXPECT_GT(strata.sensitive.interval.upper, truth);
+  EXPECT_EQ(strata.note, "");
+  options = {};
+  options.space.bits = "msb:3";
+  options.select = "binary-search";
+  run(options, file("search.db"));
+  const Design search = read_design(file("search.db"), score);
+  EXPECT_EQ(search.sensitive.interval.lower, search.sensitive.interval.upper);
+  EXPECT_NE(search.note, "");
+}
+
 }  // namespace
 }  // namespace flipscope

@@ -151,6 +151,7 @@ Json campaign_json(const CampaignReport& campaign) {
                {"score", summary.score_name},
                {"golden_score", summary.golden_score ? number(*summary.golden_score) : Json()},
                {"exhaustive", campaign.is_exhaustive()},
+               {"sample", campaign.record.is_sample()},
                {"trials", campaign.record.trials},
                {"by_decision", campaign.by_decision()},
                {"confidence", summary.confidence},

@@ -10,6 +10,7 @@
 #include "flipscope/fault/fault_list.h"
 #include "flipscope/model/file_bytes.h"
 #include "flipscope/numeric/error.h"
+#include "flipscope/report/csv_table.h"
 
 namespace flipscope {
 namespace {
@@ -25,6 +26,27 @@ using Json = nlohmann::ordered_json;
 
 bool by_place(const FaultSite& a, const FaultSite& b) {
   return std::tie(a.target, a.index, a.bit) < std::tie(b.target, b.index, b.bit);
+}
+
+/// What each bit adds, in areas of one register: the mean of the list's column `area`, the default
+/// where it has none.
+double listed_area(const std::string& file) {
+  double sum = 0, bits = 0;
+  const std::vector<std::string> columns = table_columns(file);
+  if (std::ranges::find(columns, "area") != columns.end()) {
+    read_table(file, [&](const CsvRow& row) {
+      sum += row.number("area");
+      ++bits;
+    });
+  }
+  return bits > 0 ? sum / bits : ProtectionCost{}.per_bit();
+}
+
+double listed_area(const Json& plan) {
+  ProtectionCost cost;
+  cost.registers = plan.value("registers_per_bit", cost.registers);
+  cost.voter = plan.value("voter_per_bit", cost.voter);
+  return cost.per_bit();
 }
 
 std::vector<FaultSite> listed_bits(const std::string& file, const FaultSpace& space) {
@@ -58,8 +80,8 @@ std::vector<FaultSite> listed_bits(const std::string& file, const FaultSpace& sp
   return sites;
 }
 
-/// The bits of a plan, judged by the harm that the campaign saw there.
-ProtectionPlan judge(std::string name, std::vector<FaultSite> sites,
+/// The bits of a plan, each of which adds `area`, judged by the harm that the campaign saw there.
+ProtectionPlan judge(std::string name, std::vector<FaultSite> sites, double area,
                      const CampaignReport& campaign) {
   std::ranges::sort(sites, by_place);
   const auto is_same = [](const FaultSite& a, const FaultSite& b) {
@@ -88,8 +110,7 @@ ProtectionPlan judge(std::string name, std::vector<FaultSite> sites,
     if (all > 0) layer_of(faults.site[r]).harm_share += faults.harm[r] / all;
   }
   ProtectionPlan plan{.name = std::move(name), .bits = sites.size(), .run = run};
-  plan.area = static_cast<double>(plan.bits) / static_cast<double>(campaign.summary.space) *
-              ProtectionCost{}.per_bit();
+  plan.area = static_cast<double>(plan.bits) / static_cast<double>(campaign.summary.space) * area;
   plan.left = all > 0 ? std::max(0.0, 1 - taken / all) : 0;
   for (const std::string& layer : names) plan.layers.push_back(layers.at(layer));
   return plan;
@@ -135,7 +156,8 @@ void read_json(const std::string& file, const std::string& name, const FaultSpac
     if (json.contains("points")) {
       read_points(name, json, campaign, plans);
     } else {
-      plans.push_back(judge(name, listed_bits(file, space, json.at("protected")), campaign));
+      plans.push_back(
+          judge(name, listed_bits(file, space, json.at("protected")), listed_area(json), campaign));
     }
   } catch (const Json::exception&) {
     refuse(file);
@@ -161,7 +183,7 @@ std::vector<ProtectionPlan> read_plans(const std::vector<std::string>& files,
     if (begin != std::string::npos && bytes[begin] == '{') {
       read_json(file, name, space, campaign, plans);
     } else {
-      plans.push_back(judge(name, listed_bits(file, space), campaign));
+      plans.push_back(judge(name, listed_bits(file, space), listed_area(file), campaign));
     }
   }
   return plans;

@@ -64,9 +64,17 @@ TEST_F(ReportTest, PlansAreJudgedByTheCampaign) {
   EXPECT_FALSE(report.plans[3].left.has_value());  // harm is of decisions here
   EXPECT_FALSE(report.plans[3].measured.has_value());
   EXPECT_EQ(nlohmann::json::parse(json(report))["plans"][0]["run"], 12);
+  // Costs of their own.
+  std::ofstream(file("dear.csv")) << fmt::format("layer,tensor,index,bit,area\n{},{},0,0,3.5\n",
+                                                 first.layer, first.tensor);
+  std::ofstream(file("dear.json"))
+      << R"({"protected":[)" << json_list << R"(],"registers_per_bit":2,"voter_per_bit":1.5})";
+  const auto dear = read_plans({file("dear.csv"), file("dear.json")}, campaign);
+  EXPECT_NEAR(dear[0].area, 3.5 / static_cast<double>(campaign.summary.space), 1e-12);
+  EXPECT_NEAR(dear[1].area, 12 * 3.5 / static_cast<double>(campaign.summary.space), 1e-12);
   EXPECT_NE(markdown(report).find("| plan | 13 |"), std::string::npos);
   for (const char* wrong : {"{", "{}", R"({"protected":3})", R"({"protected":[{"layer":"conv"}]})",
-                            R"({"points":[{}]})"}) {
+                            R"({"points":[{}]})", R"({"protected":[],"voter_per_bit":"x"})"}) {
     std::ofstream(file("wrong.json")) << wrong;
     EXPECT_NE(message_of([&] { read_plans({file("wrong.json")}, campaign); }).find("no plan"),
               std::string::npos)

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "flipscope/numeric/error.h"
+#include "flipscope/numeric/nan_sign.h"
 
 namespace flipscope {
 
@@ -49,7 +50,7 @@ std::string rate_text(const Rate& rate) {
 }
 
 std::string number_text(double value) {
-  return fmt::format("{:.6g}", value);
+  return fmt::format("{:.6g}", without_nan_sign(value));
 }
 
 }  // namespace flipscope
