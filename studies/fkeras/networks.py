@@ -31,7 +31,7 @@ def econt(size, data, inputs, rows, published):
              "--emd-cells", str(HERE / "econt_cells.csv")]
     about = f"Rankings on 1,000 HGCAL rows, judged on {rows:,} others by the exact EMD."
     return Network(f"ECON-T {size.title()}", about, f"{model}.json:{model}.hdf5", samples + ["--skip", "1000", "--first", str(rows)],
-                   samples + ["--first", "1000"], f"groups:{inputs.parent / 'groups.csv'}", score, "encoder/*", 0, published)
+                   samples + ["--first", "1000"], f"groups:{inputs.parent / 'groups.csv'}", score, "encoder/*", published=published)
 
 
 def five_bits(data, inputs):
