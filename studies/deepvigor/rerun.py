@@ -254,7 +254,7 @@ def main():
     parser.add_argument("--part", action="append", choices=["truth", "sampling", "factors", "plots", "costs", "counts"])
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--truth-images", type=int, default=1, help="of ResNet-20, each fault of 15%% of whose channels is run")
-    parser.add_argument("--stage-images", type=int, default=4, help="of three layers of ResNet-20, all of whose elements are analysed")
+    parser.add_argument("--stage-images", type=int, default=8, help="of three layers of ResNet-20, all of whose elements are analysed")
     parser.add_argument("--networks", type=pathlib.Path)
     parser.add_argument("--network", action="append", help="of --networks (default: vgg11, resnet18)")
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("deepvigor"))
