@@ -82,7 +82,9 @@ int rank_by_derivatives(const Options& options) {
     fail("usage", "--metric hessian needs --top of at least 1");
   }
   const bool is_short = chosen.metric == Metric::gradient || chosen.metric == Metric::taylor;
-  const bool resumes = !is_short && !options.out.empty();
+  // Its products are thousands, each as long as the network has words.
+  const bool is_code = chosen.metric == Metric::hessian && chosen.variant == HessianVariant::code;
+  const bool resumes = !is_short && !is_code && !options.out.empty();
   const std::string checkpoint = resumes ? options.out + ".partial" : "";
   std::optional<EndAtSignal> guard(
       "flipscope: [rank] interrupted; " +

@@ -335,15 +335,22 @@ std::vector<WordFlips> score_locally(const Objective& objective, std::vector<Wor
   for (const WordFlips& word : steps.flips()) {
     for (const std::uint64_t k : word.position) score[k] = 0;
   }
-  std::int64_t samples = 0;
-  for (std::int64_t b = 0; b < objective.blocks(); ++b) {
-    score = kept.step(static_cast<std::uint64_t>(b), [&] {
-      steps.add_block(b, probes, seed, score);
+  // A number for each flip is kept each time, so few times, however many the samples.
+  constexpr std::int64_t kMostParts = 8;
+  const std::int64_t blocks = objective.blocks(), parts = std::min(blocks, kMostParts);
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const std::int64_t end = blocks * (part + 1) / parts;
+    score = kept.step(static_cast<std::uint64_t>(part), [&] {
+      for (std::int64_t b = blocks * part / parts; b < end; ++b) {
+        steps.add_block(b, probes, seed, score);
+        progress(static_cast<std::uint64_t>(b + 1));
+      }
       return std::move(score);
     });
-    samples += objective.samples_in(b);
-    progress(static_cast<std::uint64_t>(b + 1));
+    progress(static_cast<std::uint64_t>(end));
   }
+  std::int64_t samples = 0;
+  for (std::int64_t b = 0; b < blocks; ++b) samples += objective.samples_in(b);
   for (const WordFlips& word : steps.flips()) {
     for (const std::uint64_t k : word.position) score[k] /= static_cast<double>(samples);
   }

@@ -31,7 +31,7 @@ struct WordFlips {
 
 /// Writes, for flips of words that weighted layers read as weights or biases, the mean over samples
 /// of that to `score`; returns the words that are read elsewhere, whose scores are left alone.
-/// What blocks of samples add up to is kept, block by block; `progress` is called after each.
+/// What the samples add up to is kept a few times; `progress` is called after each block of them.
 /// Results do not depend on threads.
 std::vector<WordFlips> score_locally(const Objective& objective, std::vector<WordFlips> flips,
                                      std::int64_t probes, std::uint64_t seed,

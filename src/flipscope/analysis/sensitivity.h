@@ -51,7 +51,7 @@ struct RankOptions {
   int top = 8;               ///< eigenpairs
   std::int64_t probes = 32;  ///< trace, flip: Hutchinson's
   std::uint64_t seed = 0;
-  KeptSteps kept;  ///< hessian: products; inflection, flip: blocks of samples
+  KeptSteps kept;  ///< hessian: products; inflection, flip: parts of the samples
 };
 
 /// Called after each gradient or Hessian-vector product: how many were made.

@@ -75,7 +75,7 @@ void ChunkLog::save(std::size_t chunk, const std::string& text) {
   if (!(out << framed(chunk, text)).flush()) {
     fail("resume", "{} cannot be written: {}", path_, std::strerror(errno));
   }
-  chunks_[chunk] = text;
+  has_saved_ = true;
 }
 
 void ChunkLog::remove() const {

@@ -16,12 +16,14 @@ class ChunkLog {
   /// identity, or cannot be read.
   ChunkLog(std::string path, const std::string& identity);
 
+  /// What the file held when it was opened.
   std::optional<std::string> load(std::size_t chunk) const;
 
   /// Throws Error where the disk is full.
   void save(std::size_t chunk, const std::string& text);
 
-  std::size_t size() const { return chunks_.size(); }
+  /// Whether the file holds no part.
+  bool is_empty() const { return chunks_.empty() && !has_saved_; }
 
   /// Takes the file away.
   void remove() const;
@@ -29,6 +31,7 @@ class ChunkLog {
  private:
   std::string path_;
   std::map<std::size_t, std::string> chunks_;
+  bool has_saved_ = false;
 };
 
 }  // namespace flipscope
