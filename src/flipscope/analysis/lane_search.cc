@@ -79,13 +79,14 @@ float LaneSearch::value(int i) const {
   return side_ == 0 ? size : -size;
 }
 
-/// δ = ±1 first, or what lies next to it; then where a run can settle most.
+/// `bisect`: the largest first, since that one seldom matters, and then none does. Else δ = ±1
+/// first, or what lies next to it, and then where a run can settle most.
 int LaneSearch::choose() const {
+  if (bisect_) return hit_ == count() ? count() - 1 : (cleared_ + hit_) / 2;
   if (cleared_ == 0 && hit_ == count() && bent_ == count()) {
     const auto above = std::ranges::upper_bound(candidates_, -kLeastExponent);
     return std::max(static_cast<int>(above - candidates_.begin()) - 1, 0);
   }
-  if (bisect_) return (cleared_ + hit_) / 2;
   const int end = std::min(hit_, bent_);
   if (end - cleared_ > 2) return (cleared_ + end) / 2;
   return cleared_;
