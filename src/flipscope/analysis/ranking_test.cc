@@ -7,6 +7,7 @@
 
 #include "flipscope/fault/fault_list.h"
 #include "flipscope/fault/test_graph.h"
+#include "flipscope/numeric/test_folder.h"
 
 namespace flipscope {
 namespace {
@@ -71,7 +72,7 @@ TEST(Ranking, FileIsReadBackAsAFaultList) {
   const Graph graph = testing::small_network(6);
   const FaultSpace space(graph, {});
   const Ranking ranking = random_ranking(space, 3);
-  const std::string file = ::testing::TempDir() + "ranking.csv";
+  const std::string file = temporary_path("ranking.csv");
   write_ranking(space, ranking, file);
   const auto entries = read_fault_list(file, space, {Part::weights});
   ASSERT_EQ(entries.size(), ranking.size());

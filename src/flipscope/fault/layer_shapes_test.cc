@@ -2,18 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-
 #include "flipscope/numeric/test_error.h"
+#include "flipscope/numeric/test_folder.h"
 
 namespace flipscope {
 namespace {
 
 std::string write(const std::string& text) {
-  const auto path = std::filesystem::path(::testing::TempDir()) / "shapes.json";
-  std::ofstream(path) << text;
-  return path.string();
+  return temporary_file("shapes.json", text);
 }
 
 TEST(LayerShapes, AreSpaces) {

@@ -5,14 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "flipscope/fault/protection.h"
 #include "flipscope/fault/test_elements.h"
 #include "flipscope/fault/test_graph.h"
 #include "flipscope/numeric/test_error.h"
+#include "flipscope/numeric/test_folder.h"
 
 namespace flipscope {
 namespace {
@@ -29,9 +28,7 @@ class SelectionTest : public ::testing::Test {
   }
 
   std::string write(const std::string& text) const {
-    const auto path = std::filesystem::path(::testing::TempDir()) / "fault_list.csv";
-    std::ofstream(path) << text;
-    return path.string();
+    return temporary_file("fault_list.csv", text);
   }
 
   Graph graph = small_network();

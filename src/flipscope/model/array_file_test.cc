@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <filesystem>
+#include <random>
 
 #include "flipscope/model/cifar.h"
 #include "flipscope/model/compressed.h"
@@ -12,12 +13,31 @@
 #include "flipscope/model/file_bytes.h"
 #include "flipscope/model/idx.h"
 #include "flipscope/model/npy.h"
-#include "flipscope/model/test_files.h"
 #include "flipscope/numeric/test_data.h"
 #include "flipscope/numeric/test_error.h"
+#include "flipscope/numeric/test_folder.h"
 
 namespace flipscope {
 namespace {
+
+/// The bytes with a few of them changed, dropped, or the end cut off.
+std::string corrupted(std::string bytes, std::mt19937_64& random) {
+  switch (random() % 4) {
+    case 0:
+      bytes.resize(random() % (bytes.size() + 1));
+      break;
+    case 1:
+      bytes.insert(random() % (bytes.size() + 1), 1, static_cast<char>(random()));
+      break;
+    default:
+      for (std::uint64_t k = 1 + random() % 8; k > 0; --k) {
+        const std::size_t at =
+            random() % std::min<std::size_t>(bytes.size(), k % 2 ? 128 : 1 << 20);
+        bytes[at] = static_cast<char>(random());
+      }
+  }
+  return bytes;
+}
 
 std::string from_hex(std::string_view hex) {
   std::string bytes;

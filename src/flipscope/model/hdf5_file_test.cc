@@ -1,33 +1,26 @@
 #include "flipscope/model/hdf5_file.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <random>
 
 #include "flipscope/model/file_bytes.h"
 #include "flipscope/model/model.h"
 #include "flipscope/numeric/test_data.h"
 #include "flipscope/numeric/test_error.h"
+#include "flipscope/numeric/test_folder.h"
 
 namespace flipscope {
 namespace {
 
-std::string scratch_file() {
-  return (std::filesystem::temp_directory_path() / fmt::format("flipscope_{}.h5", getpid()))
-      .string();
-}
-
 TEST(Hdf5File, FilesThatAreNotHdf5AreErrors) {
   EXPECT_THROW(read_hdf5("/nonexistent.h5"), Error);
-  const std::string file = scratch_file();
+  const std::string file = temporary_path("weights.h5");
   for (const std::string bytes : {"", "not HDF5", "\x89HDF\r\n\x1a\n"}) {
     write_file_atomically(file, bytes);
     EXPECT_EQ(message_of([&] { read_hdf5(file); }),
               "[keras] " + file + ": not a sound HDF5 file: the HDF5 library cannot read it");
   }
-  std::filesystem::remove(file);
 }
 
 TEST(Hdf5File, ReadsTextsAndTensors) {
@@ -44,7 +37,7 @@ TEST(Hdf5File, DamagedFilesAreErrorsOrModels) {
   FLIPSCOPE_NEEDS_DATA(config, "econt/medium/encoder_medium.json");
   FLIPSCOPE_NEEDS_DATA(weights, "econt/medium/encoder_medium.hdf5");
   const std::string sound = read_file_bytes(weights);
-  const std::string file = scratch_file();
+  const std::string file = temporary_path("weights.h5");
   std::mt19937 random(11);
   int refused = 0;
   for (int round = 0; round < 320; ++round) {
@@ -67,7 +60,6 @@ TEST(Hdf5File, DamagedFilesAreErrorsOrModels) {
     }
   }
   EXPECT_GT(refused, 80);
-  std::filesystem::remove(file);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "flipscope/model/onnx.h"
 #include "flipscope/numeric/error.h"
 #include "flipscope/numeric/test_data.h"
+#include "flipscope/numeric/test_folder.h"
 
 namespace flipscope {
 namespace {
@@ -18,8 +19,7 @@ namespace fs = std::filesystem;
 
 // A file with random damage: an Error of one line, or a model; nothing else.
 void expect_only_errors(const std::string& bytes, int rounds) {
-  const fs::path file =
-      fs::temp_directory_path() / fmt::format("flipscope_onnx_{}.onnx", std::random_device{}());
+  const std::string file = temporary_path("broken.onnx");
   std::mt19937 random(1);
   int refused = 0;
   for (int n = 0; n < rounds; ++n) {
@@ -38,15 +38,14 @@ void expect_only_errors(const std::string& bytes, int rounds) {
     }
     std::ofstream(file, std::ios::binary) << broken;
     try {
-      import_onnx(file.string());
+      import_onnx(file);
     } catch (const Error& error) {
       const std::string text = error.what();
-      EXPECT_TRUE(text.starts_with("[onnx] " + file.string() + ": ")) << text;
+      EXPECT_TRUE(text.starts_with("[onnx] " + file + ": ")) << text;
       EXPECT_EQ(text.find('\n'), std::string::npos) << text;
       ++refused;
     }
   }
-  fs::remove(file);
   EXPECT_GT(refused, rounds / 4);
 }
 

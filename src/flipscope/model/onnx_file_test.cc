@@ -2,10 +2,11 @@
 #include "flipscope/model/onnx_file.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+
+#include "flipscope/numeric/test_folder.h"
 
 namespace flipscope {
 namespace {
@@ -44,7 +45,7 @@ std::string external(const std::string& location, int offset, int length) {
 class OnnxFile : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("flipscope_onnx_file_" + std::to_string(getpid()));
+    folder_ = temporary_path("onnx");
     fs::create_directories(folder_ / "model");
   }
   void TearDown() override { fs::remove_all(folder_); }

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "flipscope/model/file_bytes.h"
-#include "flipscope/model/test_files.h"
+#include "flipscope/numeric/test_folder.h"
 
 namespace flipscope {
 namespace {

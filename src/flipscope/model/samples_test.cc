@@ -6,9 +6,9 @@
 
 #include "flipscope/model/npy.h"
 #include "flipscope/model/number_text.h"
-#include "flipscope/model/test_files.h"
 #include "flipscope/numeric/test_data.h"
 #include "flipscope/numeric/test_error.h"
+#include "flipscope/numeric/test_folder.h"
 
 namespace flipscope {
 namespace {

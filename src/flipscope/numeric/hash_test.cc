@@ -1,15 +1,14 @@
 #include "flipscope/numeric/hash.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <utility>
 
 #include "flipscope/numeric/error.h"
+#include "flipscope/numeric/test_folder.h"
 
 namespace flipscope {
 namespace {
@@ -19,18 +18,6 @@ std::string pattern(std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i % 251);
   return bytes;
 }
-
-/// A file that is removed at the end of the test.
-struct TemporaryFile {
-  explicit TemporaryFile(const std::string& bytes)
-      : path(std::filesystem::temp_directory_path() /
-             ("flipscope_hash_test_" + std::to_string(getpid()))) {
-    std::ofstream(path, std::ios::binary) << bytes;
-  }
-  ~TemporaryFile() { std::filesystem::remove(path); }
-
-  std::filesystem::path path;
-};
 
 // The first is xxHash's published value, the others are those of the Python package xxhash.
 TEST(Hash, KnownDigests) {
@@ -83,8 +70,8 @@ TEST(Hash, DigestLeavesTheHasherAsItWas) {
 
 TEST(Hash, Files) {
   for (const std::size_t size : {0, 100, 1 << 20, 3000000}) {
-    const TemporaryFile file(pattern(size));
-    EXPECT_EQ(to_string(digest_of_file(file.path.string())), digest(pattern(size)));
+    const std::string file = temporary_file("bytes", pattern(size));
+    EXPECT_EQ(to_string(digest_of_file(file)), digest(pattern(size)));
   }
   EXPECT_THROW(digest_of_file("/nonexistent/file"), Error);
   EXPECT_THROW(digest_of_file(std::filesystem::temp_directory_path().string()), Error);

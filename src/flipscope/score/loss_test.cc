@@ -3,11 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <fstream>
 
 #include "flipscope/numeric/dual.h"
 #include "flipscope/numeric/random.h"
 #include "flipscope/numeric/test_error.h"
+#include "flipscope/numeric/test_folder.h"
 
 namespace flipscope {
 namespace {
@@ -32,16 +32,10 @@ bool says(const Action& action, const char* words) {
   return is_one_line(message) && message.find(words) != std::string::npos;
 }
 
-std::string write_groups(const std::string& name, const std::string& text) {
-  const std::string path = ::testing::TempDir() + name;
-  std::ofstream(path) << text;
-  return path;
-}
-
 std::vector<LossSpec> all_losses() {
-  const std::string file = write_groups("loss_groups.csv",
-                                        "level,factor,group,weight,element\n"
-                                        "1,4,0,1,0\n1,4,1,1,3\n2,0.5,0,2,0\n2,0.5,0,2,1\n");
+  const std::string file = temporary_file("loss_groups.csv",
+                                          "level,factor,group,weight,element\n"
+                                          "1,4,0,1,0\n1,4,1,1,3\n2,0.5,0,2,0\n2,0.5,0,2,1\n");
   return {{LossSpec::Kind::mse}, {LossSpec::Kind::cross_entropy}, {LossSpec::Kind::groups, file}};
 }
 
@@ -66,7 +60,7 @@ TEST(Loss, ValuesWorkedOutByHand) {
       Loss({LossSpec::Kind::cross_entropy}, samples, 3).derive(0, 1, y.data(), 1, to.data()),
       std::log(2 * std::exp(2) + std::exp(1)) - 1);
   const std::string file =
-      write_groups("hand.csv", "1,4,7,1,0\n1,4,8,0.5,1\n2,1,0,1,0\n2,1,0,1,1\n");
+      temporary_file("hand.csv", "1,4,7,1,0\n1,4,8,0.5,1\n2,1,0,1,0\n2,1,0,1,1\n");
   // Level 1: 4·((1²·2) + 0.5·(2²·3))/2; level 2: (3 − 4)²·4.
   EXPECT_DOUBLE_EQ(
       Loss({LossSpec::Kind::groups, file}, samples, 3).derive(0, 1, y.data(), 1, to.data()),
@@ -154,12 +148,12 @@ TEST(Loss, Mistakes) {
   const Samples samples = some_samples();
   EXPECT_TRUE(
       says([&] { Loss made({LossSpec::Kind::mse}, samples, 3); }, "3 outputs, the targets 4"));
-  EXPECT_TRUE(says([&] { (void)read_loss_groups(write_groups("bad.csv", "1,2,3\n"), 4); },
+  EXPECT_TRUE(says([&] { (void)read_loss_groups(temporary_file("bad.csv", "1,2,3\n"), 4); },
                    "level,factor,group"));
   EXPECT_TRUE(
-      says([&] { (void)read_loss_groups(write_groups("bad.csv", "1,1,0,1,4\n"), 4); }, "0 to 3"));
+      says([&] { (void)read_loss_groups(temporary_file("bad.csv", "1,1,0,1,4\n"), 4); }, "0 to 3"));
   EXPECT_TRUE(
-      says([&] { (void)read_loss_groups(write_groups("bad.csv", "1,1,0,1,0\n1,2,0,1,1\n"), 4); },
+      says([&] { (void)read_loss_groups(temporary_file("bad.csv", "1,1,0,1,0\n1,2,0,1,1\n"), 4); },
            "differ"));
 }
 

@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "flipscope/model/csv.h"
-#include "flipscope/model/test_files.h"
 #include "flipscope/numeric/test_data.h"
 #include "flipscope/numeric/test_error.h"
+#include "flipscope/numeric/test_folder.h"
 #include "flipscope/score/test_special_values.h"
 
 namespace flipscope {
