@@ -22,6 +22,7 @@ SearchWork& SearchWork::operator+=(const SearchWork& more) {
   none += more.none;
   on_line += more.on_line;
   out_of_line += more.out_of_line;
+  early += more.early;
   return *this;
 }
 
@@ -57,6 +58,7 @@ void LaneSearch::learn(bool changed, bool on_line, double crossing, SearchWork& 
     large_pending_ = false;
     large_matters_ = changed;
     if (on_line) settle_below(count(), changed, crossing * std::fabs(double{large_value_}));
+    if (bisect_ && !changed) cleared_ = hit_;
   } else if (cleared_ < hit_) {
     learn_candidate(changed, on_line, crossing);
   } else {
@@ -79,8 +81,8 @@ float LaneSearch::value(int i) const {
   return side_ == 0 ? size : -size;
 }
 
-/// `bisect`: the largest first, since that one seldom matters, and then none does. Else δ = ±1
-/// first, or what lies next to it, and then where a run can settle most.
+/// `bisect`: the largest first, since mostly none matters. Else δ = ±1 first, or what lies next to
+/// it, and then where a run can settle most.
 int LaneSearch::choose() const {
   if (bisect_) return hit_ == count() ? count() - 1 : (cleared_ + hit_) / 2;
   if (cleared_ == 0 && hit_ == count() && bent_ == count()) {

@@ -6,7 +6,8 @@
 // run that was made, see engine/line_check.h: this includes targets whose effect dies at a ReLU or
 // a quantizer, the only sound form of a zero-gradient test); above it, that a larger δ of that sign
 // changes the decision too, but for the candidate of the large ones, which has a run of its own.
-// With `bisect` the search takes hits to be monotone, as the paper's costs suppose.
+// With `bisect` the search takes hits to be monotone, as the paper's costs suppose: where a large δ
+// does not matter none does, and else it begins at the largest of the others.
 #pragma once
 
 #include <array>
@@ -39,6 +40,9 @@ struct SearchWork {
   std::uint64_t none = 0;         ///< pairs that needed no run: no fault moves the target
   std::uint64_t on_line = 0;      ///< runs that settled all smaller candidates
   std::uint64_t out_of_line = 0;  ///< candidates that such runs settled
+  /// Runs that ended before the next weighted layers: nothing arrived there, or what a run of the
+  /// same search had left, or NaN, which another sample's run speaks for.
+  std::uint64_t early = 0;
 
   SearchWork& operator+=(const SearchWork& more);
 };

@@ -1,9 +1,15 @@
 #include "flipscope/analysis/search_pool.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <list>
+#include <map>
+#include <optional>
 #include <utility>
+
+#include "flipscope/engine/nan_spread.h"
+#include "flipscope/numeric/hash.h"
 
 namespace flipscope {
 namespace {
@@ -24,7 +30,8 @@ class SearchPool {
         check_(graph, block),
         line_values_(element_count(graph.values[run.line_value()].shape)),
         golden_end_(block.values[run.line_value()].data()),
-        unmoved_(block.lanes) {
+        unmoved_(block.lanes),
+        spreads_nan_(spreads_nan(graph, value)) {
     check_(block.values[graph.outputs[0]].data(), unmoved_.data());
   }
 
@@ -37,20 +44,33 @@ class SearchPool {
   }
 
  private:
-  /// A target with its searches, [side][sample].
-  struct Open {
-    std::unique_ptr<SearchTarget> target;
-    std::vector<LaneSearch> searches;
-    std::size_t pending = 0;
-    std::uint64_t order = 0;
+  /// What came of a run; `crossing` as LaneSearch::learn() has it.
+  struct Outcome {
+    bool changed = false, on_line = false;
+    double crossing = 1;
   };
+
+  struct Open;
 
   /// A run that a search waits for.
   struct Trial {
     Open* of = nullptr;
-    std::size_t search = 0;
+    std::size_t search = 0, sample = 0;
     float delta = 0;
-    std::size_t sample() const { return search % of->target->maps.size(); }
+    Digest reached{};
+  };
+
+  /// A target with its searches, [side][sample].
+  struct Open {
+    std::unique_ptr<SearchTarget> target;
+    std::vector<LaneSearch> searches;
+    /// [search] what came of that which runs left before the next weighted layers.
+    std::vector<std::map<Digest, Outcome>> seen;
+    bool nan_runs = false;
+    std::optional<bool> nan_matters;  ///< once it has run
+    std::vector<Trial> nan_waits;     ///< of samples that this run speaks for
+    std::size_t pending = 0;
+    std::uint64_t order = 0;
   };
 
   /// False where there are no more targets.
@@ -67,6 +87,7 @@ class SearchPool {
     for (std::size_t k = 0; k < 2 * samples; ++k) {
       open.searches.emplace_back(of.maps[k % samples], k < samples ? 0 : 1, options_);
     }
+    open.seen.resize(2 * samples);
     std::vector<bool> runs(samples, false);
     for (std::size_t k = 0; k < 2 * samples; ++k) {
       if (go_on(open, k)) runs[k % samples] = true;
@@ -84,7 +105,7 @@ class SearchPool {
   bool go_on(Open& open, std::size_t search) {
     const float delta = open.searches[search].next();
     if (delta == 0) return false;
-    fresh_.push_back({&open, search, delta});
+    fresh_.push_back({&open, search, search % open.target->maps.size(), delta, {}});
     ++open.pending;
     return true;
   }
@@ -98,10 +119,11 @@ class SearchPool {
     open_.erase(std::ranges::find_if(open_, [&](const Open& one) { return &one == &open; }));
   }
 
-  void learn(const Trial& trial, bool changed, bool on_line, double crossing) {
+  void learn(const Trial& trial, const Outcome& of) {
     Open& open = *trial.of;
-    SearchWork& work = open.target->works[trial.sample() / kSearchSamples];
-    open.searches[trial.search].learn(changed, on_line && crossing <= 1, crossing, work);
+    SearchWork& work = open.target->works[trial.sample / kSearchSamples];
+    open.searches[trial.search].learn(of.changed, of.on_line && of.crossing <= 1, of.crossing,
+                                      work);
     --open.pending;
     if (!go_on(open, trial.search) && open.pending == 0) close(open);
   }
@@ -114,7 +136,7 @@ class SearchPool {
     additions_.clear();
     for (const Trial& trial : taken) {
       additions_.push_back(
-          {&trial.of->target->elements, trial.delta, static_cast<std::int32_t>(trial.sample())});
+          {&trial.of->target->elements, trial.delta, static_cast<std::int32_t>(trial.sample)});
     }
     return taken;
   }
@@ -124,25 +146,66 @@ class SearchPool {
                          line_values_, check_.golden()[sample]);
   }
 
-  /// Learns what comes of errors that die early; the others are ready to be run.
+  /// Learns what comes of errors that die early, or end as another did; the others are ready to be
+  /// run.
   void sift() {
-    const std::vector<Trial> trials = take(fresh_, kSiftLanes);
+    std::vector<Trial> trials = take(fresh_, kSiftLanes);
     if (trials.empty()) return;
-    const std::vector<std::uint8_t> reached = run_.reach(block_, value_, additions_);
-    const std::vector<std::uint8_t> lines = run_.on_line();
+    const std::vector<std::vector<std::uint64_t>>& reached = run_.reach(block_, value_, additions_);
+    const std::vector<std::uint8_t>& lines = run_.on_line();
     for (std::size_t l = 0; l < trials.size(); ++l) {
-      if (reached[l] != 0) {
-        ready_.push_back(trials[l]);
-        continue;
+      Trial& trial = trials[l];
+      const bool line = lines[l] != 0;
+      Outcome outcome;
+      if (reached[l].empty()) {
+        outcome = unmoved(static_cast<int>(trial.sample), line);
+      } else {
+        trial.reached = Hasher().update(std::as_bytes(std::span(reached[l]))).digest();
+        const auto& seen = trial.of->seen[trial.search];
+        const auto at = seen.find(trial.reached);
+        if (at == seen.end()) {
+          if (!another_speaks(trial)) ready_.push_back(trial);
+          continue;
+        }
+        outcome = at->second;
+        outcome.on_line = outcome.on_line && line;
       }
-      const auto sample = static_cast<int>(trials[l].sample());
-      const bool line = lines[l] != 0, changed = unmoved_[sample] != 0;
-      const double at = line && changed ? line_crossing({golden_end_, block_.lanes, sample},
-                                                        {golden_end_, block_.lanes, sample},
-                                                        line_values_, check_.golden()[sample])
-                                        : 1.0;
-      learn(trials[l], changed, line, at);
+      learn_early(trial, outcome);
     }
+  }
+
+  /// True where the NaN of another sample is run or has been: as it does, so does this.
+  bool another_speaks(const Trial& trial) {
+    if (!speaks_for_nan(trial)) return false;
+    Open& open = *trial.of;
+    if (open.nan_matters) {
+      learn_early(trial, {.changed = *open.nan_matters});
+    } else if (open.nan_runs) {
+      open.nan_waits.push_back(trial);
+    } else {
+      open.nan_runs = true;
+      return false;
+    }
+    return true;
+  }
+
+  bool speaks_for_nan(const Trial& trial) const {
+    return spreads_nan_ && std::isnan(trial.delta) && unmoved_[trial.sample] == 0;
+  }
+
+  void learn_early(const Trial& trial, const Outcome& outcome) {
+    ++trial.of->target->works[trial.sample / kSearchSamples].early;
+    learn(trial, outcome);
+  }
+
+  /// What comes of an error that dies.
+  Outcome unmoved(int sample, bool line) const {
+    Outcome outcome{.changed = unmoved_[sample] != 0, .on_line = line};
+    if (line && outcome.changed) {
+      const LaneNumbers golden{golden_end_, block_.lanes, sample};
+      outcome.crossing = line_crossing(golden, golden, line_values_, check_.golden()[sample]);
+    }
+    return outcome;
   }
 
   /// Runs trials of the oldest targets, which mostly are trials of one.
@@ -155,9 +218,16 @@ class SearchPool {
     std::vector<std::uint8_t> changed(lanes);
     check_(run_.add(block_, value_, additions_), picked, changed.data());
     for (int l = 0; l < std::ssize(trials); ++l) {
-      const bool line = run_.on_line()[l] != 0;
-      const double at = line && changed[l] != 0 ? crossing(l, lanes, picked[l]) : 1.0;
-      learn(trials[l], changed[l] != 0, line, at);
+      Outcome outcome{.changed = changed[l] != 0, .on_line = run_.on_line()[l] != 0};
+      if (outcome.on_line && outcome.changed) outcome.crossing = crossing(l, lanes, picked[l]);
+      trials[l].of->seen[trials[l].search].emplace(trials[l].reached, outcome);
+      if (speaks_for_nan(trials[l])) {
+        trials[l].of->nan_matters = outcome.changed;
+        for (const Trial& other : std::exchange(trials[l].of->nan_waits, {})) {
+          learn_early(other, {.changed = outcome.changed});
+        }
+      }
+      learn(trials[l], outcome);
     }
   }
 
@@ -171,6 +241,7 @@ class SearchPool {
   std::int64_t line_values_;
   const float* golden_end_;
   std::vector<std::uint8_t> unmoved_;  ///< [sample] whether the golden outputs are no numbers
+  bool spreads_nan_;
   std::list<Open> open_;
   std::uint64_t opened_ = 0;
   std::vector<Trial> fresh_, ready_;

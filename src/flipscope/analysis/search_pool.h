@@ -3,7 +3,8 @@
 // Each side of each sample of a target has a search of its own (lane_search.h), and they need
 // different numbers of runs. Here a run's lanes are searches of any sample, side and target that
 // wait, so that none stands still because others go on. Errors that die before they reach the
-// next weighted layer are sifted out first: they cost next to nothing there.
+// next weighted layers are sifted out first, and those that leave the same there as another of
+// their search did (what a ReLU cuts off, most of all): they cost next to nothing there.
 #pragma once
 
 #include <atomic>

@@ -57,6 +57,7 @@ void compare_searches(const Network& net, std::uint64_t seed, SearchWork& work) 
           EXPECT_EQ(found.works[0].on_line, alone.on_line);
           EXPECT_EQ(found.works[0].out_of_line, alone.out_of_line);
           work += alone;
+          work.early += found.works[0].early;
           ++taken;
         },
         stop);
@@ -71,6 +72,7 @@ TEST(SearchPool, FindsWhatSearchesOfOneTargetFind) {
     if (can_pick(net.program)) compare_searches(net, seed, work);
   }
   EXPECT_GT(work.runs, 1000u);
+  EXPECT_GT(work.early, 100u);
 }
 
 /// Channels times gates that other channels move too: what one search changes must say nothing of

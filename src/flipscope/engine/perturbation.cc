@@ -86,16 +86,17 @@ struct PerturbedRun::State {
     });
   }
 
-  /// Marks lanes in which a value differs.
-  void mark_changes(int v) {
+  /// Notes what differs of a value.
+  void note_reached(int v) {
     const float* now = work.rows(v);
     for (const Range& range : work.changed(v)) {
       for (std::int64_t e = range.first; e < range.last; ++e) {
         const float* golden = work.golden_row(v, e);
         for (int l = 0; l < work.lanes(); ++l) {
-          const bool same = std::bit_cast<std::uint32_t>(golden[l]) ==
-                            std::bit_cast<std::uint32_t>(now[e * work.lanes() + l]);
-          reached[l] |= static_cast<std::uint8_t>(!same);
+          const auto bits = std::bit_cast<std::uint32_t>(now[e * work.lanes() + l]);
+          if (std::bit_cast<std::uint32_t>(golden[l]) == bits) continue;
+          reached[l].insert(reached[l].end(),
+                            {static_cast<std::uint64_t>(v), static_cast<std::uint64_t>(e), bits});
         }
       }
     }
@@ -103,8 +104,8 @@ struct PerturbedRun::State {
 
   Workspace work;
   std::vector<std::int32_t> picked;
-  std::vector<std::uint8_t> reached;  ///< [lane]
-  std::vector<int> producer;          ///< [value] node that makes it, or −1
+  std::vector<std::vector<std::uint64_t>> reached;  ///< [lane] values, elements and bits
+  std::vector<int> producer;                        ///< [value] node that makes it, or −1
   std::vector<int> last_reader;  ///< [value] the last node that reads it; behind all for outputs
   std::vector<int> stage_at;     ///< [node] stage that begins here, or −1
   std::vector<bool> passed;      ///< [node] by its stage
@@ -141,19 +142,20 @@ const float* PerturbedRun::add(const Block& golden, int value,
   return state_->pass_on(value);
 }
 
-const std::vector<std::uint8_t>& PerturbedRun::reach(const Block& golden, int value,
-                                                     std::span<const Addition> additions) {
+const std::vector<std::vector<std::uint64_t>>& PerturbedRun::reach(
+    const Block& golden, int value, std::span<const Addition> additions) {
   Workspace& work = state_->work;
   const Graph& graph = work.graph();
   state_->begin(golden, value, additions);
-  state_->reached.assign(work.lanes(), 0);
+  state_->reached.resize(work.lanes());
+  for (std::vector<std::uint64_t>& of : state_->reached) of.clear();
   const int nodes = static_cast<int>(graph.nodes.size());
   int n = state_->producer[value] + 1;
   while (n < nodes && !(is_weighted(graph.nodes[n]) && state_->is_reached(graph.nodes[n]))) {
     state_->pass_node(n++);
   }
   for (std::size_t v = 0; v < graph.values.size(); ++v) {
-    if (state_->last_reader[v] >= n) state_->mark_changes(static_cast<int>(v));
+    if (state_->last_reader[v] >= n) state_->note_reached(static_cast<int>(v));
   }
   return state_->reached;
 }

@@ -41,10 +41,11 @@ class PerturbedRun {
   /// lanes as many as additions, rounded up to kLaneGroup. Only for programs that can_pick().
   const float* add(const Block& golden, int value, std::span<const Addition> additions);
 
-  /// Which of these additions differ from the golden run where it reaches the next weighted layers,
-  /// [addition]; the others have golden outputs.
-  const std::vector<std::uint8_t>& reach(const Block& golden, int value,
-                                         std::span<const Addition> additions);
+  /// What of these additions reaches the next weighted layers, [addition]: places and bits where
+  /// values differ from golden ones. Those of which nothing does have golden outputs, and those of
+  /// one lane that leave the same there have the same outputs.
+  const std::vector<std::vector<std::uint64_t>>& reach(const Block& golden, int value,
+                                                       std::span<const Addition> additions);
 
   /// The same when these elements become `numbers`, [element of the set][lane].
   const float* replace(const Block& golden, int value, const Ranges& elements,
