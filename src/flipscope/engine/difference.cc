@@ -4,6 +4,7 @@
 
 #include "flipscope/engine/difference_pass.h"
 #include "flipscope/ops/dot.h"
+#include "flipscope/ops/pooling.h"
 
 namespace flipscope {
 namespace {
@@ -75,11 +76,26 @@ void each_part_of_planes(const Ranges& set, std::int64_t plane, F f) {
   }
 }
 
+/// The places of an output plane whose windows meet a set.
+Positions pooled_places(const Pooling& op, const Shape& in, const Ranges& set) {
+  const Positions places = places_met(set, strides_of(in)[1]);
+  std::vector<bool> met(strides_of(in)[1], false);
+  for (const std::int32_t place : places) met[place] = true;
+  const PoolingWindows windows = pooling_windows(op, in);
+  Positions pooled;
+  for (std::int32_t p = 0; p + 1 < std::ssize(windows.begin); ++p) {
+    const auto first = windows.taps.begin() + windows.begin[p];
+    const auto last = windows.taps.begin() + windows.begin[p + 1];
+    if (std::any_of(first, last, [&](std::int64_t tap) { return met[tap]; })) pooled.push_back(p);
+  }
+  return pooled;
+}
+
 /// Operators that treat every channel of a batch of one on its own, with constants per channel.
 bool channelwise(const Pass& pass) {
   const Op& op = pass.node.op;
   const bool normalization = std::holds_alternative<BatchNormalization>(op);
-  const bool pooling = std::holds_alternative<Pooling>(op);
+  const auto* pooling = std::get_if<Pooling>(&op);
   const auto* binary = std::get_if<Binary>(&op);
   if (!normalization && !pooling && !binary) return false;
   const Shape& x_shape = pass.node.inputs[0].shape;
@@ -104,6 +120,7 @@ bool channelwise(const Pass& pass) {
   const std::vector<View<float>> inputs = pass.work.views_of_rows(pass.node);
   float* out = pass.out_for(
       stretches == Ranges{{0, element_count(x_shape)}} ? Ranges{{0, pass.out_count()}} : Ranges{});
+  const Positions pooled = pooling ? pooled_places(*pooling, x_shape, changed) : Positions{};
   Ranges reached;
   each_part_of_planes(stretches, in_plane, [&](const Range& part) {
     const std::int64_t c = part.first / in_plane;
@@ -121,7 +138,10 @@ bool channelwise(const Pass& pass) {
       parts[k].shape = &scalar;
     }
     forward<float>(op, parts, out_shape, out + written.first * pass.lanes, pass.lanes);
-    append(reached, written);
+    if (!pooling) append(reached, written);
+    for (const std::int32_t p : pooled) {
+      append(reached, {written.first + p, written.first + p + 1});
+    }
   });
   pass.work.note_changes(pass.node.output, reached);
   return true;
