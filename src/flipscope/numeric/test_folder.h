@@ -24,7 +24,7 @@ inline std::string temporary_path(const std::string& name) {
 
 /// Writes the bytes to the temporary path of this name; gives the path.
 inline std::string temporary_file(const std::string& name, std::string_view bytes) {
-  const std::string path = temporary_path(name);
+  std::string path = temporary_path(name);
   std::ofstream(path, std::ios::binary) << bytes;
   return path;
 }
