@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace flipscope {
 namespace {
@@ -37,34 +38,73 @@ Block repeated(const Program& program, const float* inputs, std::int64_t first, 
   return run_golden(program, all.data(), 0, samples * slots);
 }
 
+/// The values that all that a change of `value` does to the outputs passes through and that a
+/// weighted node reads, in order.
+std::vector<int> narrows_behind(const Program& program, int value) {
+  const Graph& graph = *program.graph;
+  std::vector<bool> differs(graph.values.size(), false);
+  differs[value] = true;
+  const auto is_read = [&](const Node& node, const std::vector<bool>& set) {
+    return std::ranges::any_of(node.inputs, [&](const Input& input) {
+      return input.kind == Input::Kind::value && set[input.id];
+    });
+  };
+  std::vector<int> narrows;
+  for (int n = 0; n < std::ssize(graph.nodes); ++n) {
+    const int output = graph.nodes[n].output;
+    if (!is_read(graph.nodes[n], differs)) continue;
+    differs[output] = true;
+    std::vector<bool> live = differs;
+    for (std::size_t v = 0; v < live.size(); ++v) live[v] = live[v] && program.last_reader[v] > n;
+    const bool weighted =
+        std::any_of(graph.nodes.begin() + n, graph.nodes.end(),
+                    [&](const Node& node) { return is_weighted(node) && is_read(node, live); });
+    if (weighted && live[output] && std::ranges::count(live, true) == 1) narrows.push_back(output);
+  }
+  return narrows;
+}
+
 }  // namespace
 
-EffectInjector::EffectInjector(const Program& program, const FaultSpace& space, const float* inputs,
-                               std::int64_t first, int samples)
-    : graph_(program.graph),
+EffectInjector::EffectInjector(const Program& program, const FaultSpace& space,
+                               const DecisionGains& gains, const float* inputs, std::int64_t first,
+                               int samples)
+    : program_(&program),
       samples_(samples),
       slots_(kBlockSamples / samples),
       narrow_(run_golden(program, inputs, first, samples)),
       wide_(repeated(program, inputs, first, samples, slots_)),
+      bound_(gains, program, narrow_),
       check_(*program.graph, wide_),
       faulty_(program, space),
       perturbed_(program),
       effects_(samples),
-      waiting_(samples),
       changed_(wide_.lanes) {}
 
 void EffectInjector::begin(const AnalysedLayer& layer, const Ranges& elements, const Watch& watch) {
+  const Graph& graph = *program_->graph;
   struck_ = layer.value;
   watch_ = watch;
-  value_ = end_of_channel(*graph_, layer.value);
-  elements_ = elements;
-  count_ = 0;
-  for (const Range& range : elements_) count_ += range.last - range.first;
-  now_.resize(count_);
-  numbers_.resize(count_ * wide_.lanes);
   for (auto& effects : effects_) effects.clear();
   of_fault_.clear();
   result_ = {};
+  stops_.clear();
+  const int end = end_of_channel(graph, layer.value);
+  stop_at(end, elements);
+  for (const int value : narrows_behind(*program_, end)) {
+    stop_at(value, {{0, element_count(graph.values[value].shape)}});
+    if (std::ranges::count(stops_.back().radii, 0.0) == samples_) stops_.pop_back();
+  }
+}
+
+void EffectInjector::stop_at(int value, const Ranges& elements) {
+  Stop stop{.value = value, .elements = elements, .waiting = {}};
+  for (const Range& range : elements) stop.count += range.last - range.first;
+  for (int s = 0; s < samples_; ++s) {
+    stop.radii.push_back(bound_.radius_of_difference(value, elements, s));
+  }
+  stop.waiting.resize(samples_);
+  stops_.push_back(std::move(stop));
 }
 
 void EffectInjector::add(const Fault& fault, const std::vector<bool>& proved) {
@@ -80,36 +120,54 @@ void EffectInjector::add(const Fault& fault, const std::vector<bool>& proved) {
       alarms[s] = watch_.alarm(struck, narrow_.lanes, s);
     }
   }
-  const float* out = faulty_.run_to(value_, narrow_, fault);
-  const float* golden = narrow_.values[value_].data();
+  Stop& end = stops_.front();
+  const float* out = faulty_.run_to(end.value, narrow_, fault);
   for (int s = 0; s < samples_; ++s) {
     if (!proved.empty() && proved[s]) continue;
-    std::size_t i = 0;
-    bool same = true;
-    for (const Range& range : elements_) {
-      for (std::int64_t at = range.first * narrow_.lanes + s; at < range.last * narrow_.lanes;
-           at += narrow_.lanes) {
-        now_[i++] = out[at];
-        same = same && std::bit_cast<Word>(out[at]) == std::bit_cast<Word>(golden[at]);
-      }
-    }
-    if (same) {
-      ++result_.masked;
+    const Arrival arrival = arrive(end, out, narrow_.lanes, s, s);
+    if (arrival == Arrival::golden || arrival == Arrival::small) {
+      ++(arrival == Arrival::golden ? result_.masked : result_.proved);
       of_fault_.back().push_back({nullptr, watch_.watches(s), alarms[s]});
       continue;
     }
     const Digest digest = Hasher().update(std::as_bytes(std::span(now_))).digest();
     const auto [at, is_new] = effects_[s].try_emplace(digest, false);
     of_fault_.back().push_back({&at->second, watch_.watches(s), alarms[s]});
-    if (is_new) {
-      waiting_[s].push_back({&at->second, now_});
-      if (++waiting_count_ >= 2 * wide_.lanes) run();
+    if (is_new) wait(end, s, &at->second);
+  }
+  while (end.waits >= 2 * wide_.lanes) run(0);
+}
+
+/// Reads what a run has at a stop into now_, and how that differs.
+EffectInjector::Arrival EffectInjector::arrive(const Stop& stop, const float* values, int lanes,
+                                               int lane, int sample) {
+  const float* golden = narrow_.values[stop.value].data();
+  now_.clear();
+  bool same = true;
+  double squares = 0;
+  for (const Range& range : stop.elements) {
+    for (std::int64_t e = range.first; e < range.last; ++e) {
+      const float now = values[e * lanes + lane];
+      const float before = golden[e * narrow_.lanes + sample];
+      const double change = double{now} - double{before};
+      now_.push_back(now);
+      same = same && std::bit_cast<Word>(now) == std::bit_cast<Word>(before);
+      squares += change * change;
     }
   }
+  if (same) return Arrival::golden;
+  return std::sqrt(squares) < stop.radii[sample] ? Arrival::small : Arrival::matter;
+}
+
+void EffectInjector::wait(Stop& stop, int sample, bool* matters) const {
+  stop.waiting[sample].push_back({matters, now_});
+  ++stop.waits;
 }
 
 InjectedFactor EffectInjector::finish() {
-  while (waiting_count_ > 0) run();
+  for (std::size_t k = 0; k < stops_.size(); ++k) {
+    while (stops_[k].waits > 0) run(k);
+  }
   for (const std::vector<Pair>& pairs : of_fault_) {
     std::uint32_t matter = 0;
     for (const Pair& pair : pairs) {
@@ -123,27 +181,49 @@ InjectedFactor EffectInjector::finish() {
   return result_;
 }
 
-/// Runs what waits, as much as there are lanes.
-void EffectInjector::run() {
+/// Runs what waits at a stop to the next one, as much as there are lanes.
+void EffectInjector::run(std::size_t k) {
+  Stop& stop = stops_[k];
+  numbers_.resize(stop.count * wide_.lanes);
   float* to = numbers_.data();
-  for (const Range& range : elements_) {
+  for (const Range& range : stop.elements) {
     const std::int64_t numbers = (range.last - range.first) * wide_.lanes;
-    to = std::copy_n(wide_.values[value_].data() + range.first * wide_.lanes, numbers, to);
+    to = std::copy_n(wide_.values[stop.value].data() + range.first * wide_.lanes, numbers, to);
   }
-  std::vector<std::pair<int, bool*>> running;
+  struct Running {
+    int lane, sample;
+    bool* matters;
+  };
+  std::vector<Running> running;
   for (int s = 0; s < samples_; ++s) {
-    for (int slot = 0; slot < slots_ && !waiting_[s].empty(); ++slot) {
+    for (int slot = 0; slot < slots_ && !stop.waiting[s].empty(); ++slot) {
       const int lane = slot * samples_ + s;
-      const Waiting& next = waiting_[s].back();
-      for (std::int64_t i = 0; i < count_; ++i) numbers_[i * wide_.lanes + lane] = next.numbers[i];
-      running.emplace_back(lane, next.matters);
-      waiting_[s].pop_back();
+      const Waiting& next = stop.waiting[s].back();
+      for (std::int64_t i = 0; i < stop.count; ++i) {
+        numbers_[i * wide_.lanes + lane] = next.numbers[i];
+      }
+      running.push_back({lane, s, next.matters});
+      stop.waiting[s].pop_back();
     }
   }
-  waiting_count_ -= std::ssize(running);
-  check_(perturbed_.replace(wide_, value_, elements_, numbers_.data()), changed_.data());
-  for (const auto& [lane, matters] : running) *matters = changed_[lane] != 0;
-  result_.runs += running.size();
+  stop.waits -= std::ssize(running);
+  if (k + 1 == stops_.size()) {
+    check_(perturbed_.replace(wide_, stop.value, stop.elements, numbers_.data()), changed_.data());
+    for (const Running& one : running) *one.matters = changed_[one.lane] != 0;
+    result_.runs += running.size();
+    return;
+  }
+  Stop& next = stops_[k + 1];
+  const float* out =
+      perturbed_.replace_to(next.value, wide_, stop.value, stop.elements, numbers_.data());
+  for (const Running& one : running) {
+    if (arrive(next, out, wide_.lanes, one.lane, one.sample) == Arrival::matter) {
+      wait(next, one.sample, one.matters);
+    } else {
+      ++result_.ended;
+    }
+  }
+  while (next.waits >= 2 * wide_.lanes) run(k + 1);
 }
 
 }  // namespace flipscope

@@ -13,6 +13,7 @@
 #include "flipscope/analysis/fault_target.h"
 #include "flipscope/analysis/injected_factor.h"
 #include "flipscope/analysis/vulnerability_search.h"
+#include "flipscope/engine/decision_bound.h"
 #include "flipscope/engine/faulty_run.h"
 #include "flipscope/engine/perturbation.h"
 #include "flipscope/numeric/hash.h"
@@ -35,8 +36,8 @@ struct Watch {
 /// programs without stages, whose values are all numbers.
 class EffectInjector {
  public:
-  EffectInjector(const Program& program, const FaultSpace& space, const float* inputs,
-                 std::int64_t first, int samples);
+  EffectInjector(const Program& program, const FaultSpace& space, const DecisionGains& gains,
+                 const float* inputs, std::int64_t first, int samples);
 
   /// `elements`: those of the layer's value that the faults to come can change.
   void begin(const AnalysedLayer& layer, const Ranges& elements, const Watch& watch);
@@ -47,6 +48,7 @@ class EffectInjector {
   InjectedFactor finish();
 
   const Block& golden() const { return narrow_; }
+  const DecisionBound& bound() const { return bound_; }
 
  private:
   struct Waiting {
@@ -54,7 +56,23 @@ class EffectInjector {
     std::vector<float> numbers;  ///< [element]
   };
 
-  void run();
+  /// Where runs wait until they fill the lanes.
+  struct Stop {
+    int value = -1;
+    Ranges elements;                            ///< that may differ
+    std::int64_t count = 0;                     ///< of them
+    std::vector<double> radii;                  ///< [sample] what differs less does not matter
+    std::vector<std::vector<Waiting>> waiting;  ///< [sample]
+    std::ptrdiff_t waits = 0;
+  };
+
+  /// What a run has brought to a stop.
+  enum class Arrival { golden, small, matter };
+
+  void stop_at(int value, const Ranges& elements);
+  Arrival arrive(const Stop& stop, const float* values, int lanes, int lane, int sample);
+  void wait(Stop& stop, int sample, bool* matters) const;
+  void run(std::size_t stop);
 
   /// A pair that is not proved.
   struct Pair {
@@ -62,22 +80,19 @@ class EffectInjector {
     bool watched, alarm;
   };
 
-  const Graph* graph_;
+  const Program* program_;
   int samples_, slots_;
   Block narrow_, wide_;
+  DecisionBound bound_;
   DecisionCheck check_;
   FaultyRun faulty_;
   PerturbedRun perturbed_;
-  int value_ = -1;
   int struck_ = -1;  ///< the value that the faults move
   Watch watch_;
-  Ranges elements_;
-  std::int64_t count_ = 0;  ///< elements
+  std::vector<Stop> stops_;  ///< the end of the channel first
   /// [sample] whether these bits of the elements matter.
   std::vector<std::map<Digest, bool>> effects_;
-  std::vector<std::vector<Pair>> of_fault_;    ///< [fault]
-  std::vector<std::vector<Waiting>> waiting_;  ///< [sample]
-  std::ptrdiff_t waiting_count_ = 0;
+  std::vector<std::vector<Pair>> of_fault_;  ///< [fault]
   std::vector<float> now_;
   AlignedVector<float> numbers_;  ///< [element][lane]
   std::vector<std::uint8_t> changed_;

@@ -14,6 +14,8 @@
 namespace flipscope {
 namespace {
 
+constexpr Word kFraction = 0x7fffff;  ///< of a float32
+
 bool is_convolution(const Node& node) {
   return std::holds_alternative<Convolution>(node.op) ||
          std::holds_alternative<TransposedConvolution>(node.op);
@@ -274,7 +276,13 @@ TargetMaps::TargetMaps(const Program& program, const AnalysedLayer& layer,
   const Node& node = graph.nodes[layer.node];
   source_ = data_value(node);
   if (layer.kind != FaultKind::filters) {
-    masks_ = flip_masks(graph.values[source_].encoding.masks(0), options.flips);
+    const Encoding& encoding = graph.values[source_].encoding;
+    for (const Word mask : flip_masks(encoding.masks(0), options.flips)) {
+      const bool in_fraction = encoding.format.kind == NumberFormat::Kind::float32 &&
+                               std::has_single_bit(mask) && mask <= kFraction;
+      (in_fraction ? fraction_masks_ : masks_).push_back(mask);
+    }
+    std::ranges::sort(fraction_masks_, std::greater<>());
     if (layer.kind == FaultKind::operands) {
       terms_ = terms_of(graph, layer.node, place.element);
       rescale_ = rescale_of(node, place.channel);
@@ -296,15 +304,34 @@ TargetMaps::TargetMaps(const Program& program, const AnalysedLayer& layer,
   }
 }
 
+void TargetMaps::add_float_changes(float x, double factor, ErrorMap& map) const {
+  const auto word = std::bit_cast<std::uint32_t>(x);
+  const auto add = [&](Word mask) {
+    map.add((double{std::bit_cast<float>(word ^ static_cast<std::uint32_t>(mask))} - double{x}) *
+            factor);
+  };
+  std::ranges::for_each(masks_, add);
+  if (!std::isfinite(x) || !std::isfinite(factor)) {
+    std::ranges::for_each(fraction_masks_, add);
+    return;
+  }
+  map.total += std::ssize(fraction_masks_);
+  const int exponent = std::max(1, static_cast<int>(word >> 23 & 0xff));
+  const int last_bit = exponent - 150 + binade_of(factor);  // log2 of its |δ|, rounded down
+  const int grows = std::signbit(x) != std::signbit(factor) ? 1 : 0;
+  for (const Word mask : fraction_masks_) {
+    const int binade = last_bit + std::countr_zero(mask);
+    if (binade < kLeastExponent) return;
+    map.add_binade((word & mask) == 0 ? grows : 1 - grows, binade, 1);
+  }
+}
+
 void TargetMaps::add_changes(const Block& golden, int lane, std::int64_t input, double factor,
                              ErrorMap& map) const {
   const Value& value = program_->graph->values[source_];
   const float x = golden.values[source_][input * golden.lanes + lane];
   if (value.encoding.format.kind == NumberFormat::Kind::float32) {
-    const auto word = std::bit_cast<std::uint32_t>(x);
-    for (const Word mask : masks_) {
-      map.add((double{std::bit_cast<float>(word ^ mask)} - double{x}) * factor);
-    }
+    add_float_changes(x, factor, map);
     return;
   }
   if (std::isnan(x)) {  // A code that is no number has no word: nothing flips.

@@ -112,6 +112,7 @@ class TargetMaps {
  private:
   void add_changes(const Block& golden, int lane, std::int64_t input, double factor,
                    ErrorMap& map) const;
+  void add_float_changes(float x, double factor, ErrorMap& map) const;
 
   const Program* program_;
   AnalysedLayer layer_;
@@ -122,7 +123,9 @@ class TargetMaps {
   std::vector<Term> terms_;            ///< operands
   std::vector<FilterWeight> weights_;  ///< filters
   std::vector<Changes> changes_;       ///< [weight] by each mask
-  std::vector<Word> masks_;            ///< of the activation
+  /// Of the activation: flips of one bit of a float32's fraction, which move it by a power of two
+  /// (the largest first), and all others.
+  std::vector<Word> fraction_masks_, masks_;
   ProductCounter counter_;
 };
 

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 
 #include "flipscope/analysis/test_network.h"
 #include "flipscope/engine/golden.h"
+#include "flipscope/numeric/random.h"
 
 namespace flipscope {
 namespace {
@@ -55,6 +57,45 @@ TEST(FaultTarget, TermsAddUpToTheSum) {
     }
   }
   EXPECT_GT(sums, 3000u);
+}
+
+TEST(FaultTarget, MapsOfOperandsCountEveryFlipOfEveryTerm) {
+  Random random(1);
+  std::size_t maps = 0, odd = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const Network net(seed, 1);
+    Block golden = run_golden(net.program, net.inputs.values.data(), 0, 1);
+    for (const AnalysedLayer& layer : analysed_layers(net.graph, FaultKind::operands, {})) {
+      const int source = data_value(net.graph.nodes[layer.node]);
+      const Encoding& encoding = net.graph.values[source].encoding;
+      if (encoding.format.kind != NumberFormat::Kind::float32) continue;
+      for (float& x : golden.values[source]) {  // Any word: infinities, NaN, denormals.
+        auto word = static_cast<std::uint32_t>(random.below(std::uint64_t{1} << 32));
+        if (random.below(4) == 0) word &= 0x807fffff;
+        if (random.below(4) == 0) word |= 0x7f800000;
+        if (random.below(2) == 0) word = std::bit_cast<std::uint32_t>(x);
+        x = std::bit_cast<float>(word);
+        odd += std::isnormal(x) ? 0 : 1;
+      }
+      const std::vector<double>& w = net.program.wide[weight_constant(net.graph.nodes[layer.node])];
+      const std::int64_t element = element_of(net.graph, layer, 0, 0);
+      for (int flips = 1; flips <= 2; ++flips) {
+        ErrorMap expected;
+        for (const Term& term : terms_of(net.graph, layer.node, element)) {
+          const float x = golden.values[source][term.input * golden.lanes];
+          for (const Word mask : flip_masks(encoding.masks(0), flips)) {
+            const auto word = std::bit_cast<std::uint32_t>(x) ^ static_cast<std::uint32_t>(mask);
+            expected.add((double{std::bit_cast<float>(word)} - double{x}) * w[term.weight]);
+          }
+        }
+        TargetMaps maps_of(net.program, layer, {0, element}, {.flips = flips});
+        EXPECT_EQ(maps_of(golden, 0), expected) << "seed " << seed << " layer " << layer.name;
+        ++maps;
+      }
+    }
+  }
+  EXPECT_GT(maps, 60u);
+  EXPECT_GT(odd, 1000u);
 }
 
 TEST(FaultTarget, MapsOfFiltersCountEveryBitOfEveryProduct) {

@@ -18,6 +18,7 @@ InjectedFactor& InjectedFactor::operator+=(const InjectedFactor& more) {
   matter += more.matter;
   proved += more.proved;
   masked += more.masked;
+  ended += more.ended;
   runs += more.runs;
   detection += more.detection;
   by_fault.resize(std::max(by_fault.size(), more.by_fault.size()));
@@ -28,8 +29,9 @@ InjectedFactor& InjectedFactor::operator+=(const InjectedFactor& more) {
 std::string to_text(const InjectedFactor& factor) {
   std::ostringstream out;
   out << factor.pairs << ' ' << factor.matter << ' ' << factor.proved << ' ' << factor.masked << ' '
-      << factor.runs << ' ' << factor.detection.matter << ' ' << factor.detection.caught << ' '
-      << factor.detection.harmless << ' ' << factor.detection.raised;
+      << factor.ended << ' ' << factor.runs << ' ' << factor.detection.matter << ' '
+      << factor.detection.caught << ' ' << factor.detection.harmless << ' '
+      << factor.detection.raised;
   for (const std::uint32_t matter : factor.by_fault) out << ' ' << matter;
   return out.str();
 }
@@ -37,7 +39,8 @@ std::string to_text(const InjectedFactor& factor) {
 InjectedFactor factor_from_text(const std::string& text) {
   InjectedFactor factor;
   std::istringstream in(text);
-  in >> factor.pairs >> factor.matter >> factor.proved >> factor.masked >> factor.runs;
+  in >> factor.pairs >> factor.matter >> factor.proved >> factor.masked >> factor.ended >>
+      factor.runs;
   in >> factor.detection.matter >> factor.detection.caught >> factor.detection.harmless >>
       factor.detection.raised;
   for (std::uint32_t matter = 0; in >> matter;) factor.by_fault.push_back(matter);

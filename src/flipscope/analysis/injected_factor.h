@@ -25,6 +25,7 @@ struct InjectedFactor {
   std::uint64_t matter = 0;  ///< decision changed, or an output NaN or infinite
   std::uint64_t proved = 0;  ///< too small to change a decision (decision_bound.h)
   std::uint64_t masked = 0;  ///< changed nothing behind their channel
+  std::uint64_t ended = 0;   ///< run as far as to where what differed was too small
   std::uint64_t runs = 0;    ///< needed a run to the output
 
   Detection detection;

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <limits>
 
+#include "flipscope/ops/convolution.h"
+#include "flipscope/ops/matrix_product.h"
+
 namespace flipscope {
 namespace {
 
@@ -55,12 +58,16 @@ DecisionBound::DecisionBound(const DecisionGains& gains, const Program& program,
   for (int lane = 0; lane < golden.lanes; ++lane) {
     margins_.push_back(least_margin(golden, decision, outputs, lane) - least);
   }
+  producer_.resize(graph.values.size(), -1);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    producer_[graph.nodes[n].output] = static_cast<int>(n);
+  }
   own_.resize(graph.nodes.size());
-  behind_.resize(graph.nodes.size());
+  from_.resize(graph.nodes.size() + 1);
   std::vector<double> sum(golden.lanes, 0.0);
   for (std::size_t n = graph.nodes.size(); n-- > 0;) {
     const Node& node = graph.nodes[n];
-    behind_[n] = sum;
+    from_[n + 1] = sum;
     const double gain = gains.of(node.output);
     if (gain == 0) continue;  // It does not reach the decision.
     own_[n] = std::isfinite(gain) ? rounding_of(node) : Rounding{};
@@ -71,6 +78,32 @@ DecisionBound::DecisionBound(const DecisionGains& gains, const Program& program,
       sum[lane] += 2 * gain * std::sqrt(squares);  // in both runs
     }
   }
+  from_[0] = sum;
+}
+
+DecisionBound::Sizes DecisionBound::sizes_of(const Node& node) const {
+  std::vector<AlignedVector<float>> absolute(node.inputs.size());
+  std::vector<View<float>> views(node.inputs.size()), absolute_views(node.inputs.size());
+  for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+    const Input& input = node.inputs[k];
+    if (input.kind == Input::Kind::none) continue;
+    const bool constant = input.kind == Input::Kind::constant;
+    const auto& numbers = constant ? program_->constants[input.id] : golden_->values[input.id];
+    for (const float number : numbers) absolute[k].push_back(std::fabs(number));
+    views[k] = {numbers.data(), &input.shape, constant, nullptr};
+    absolute_views[k] = {absolute[k].data(), &input.shape, constant, nullptr};
+  }
+  const Shape& shape = program_->graph->values[node.output].shape;
+  const int lanes = golden_->lanes;
+  const std::size_t size = element_count(shape) * lanes;
+  Sizes sizes{AlignedVector<float>(size), AlignedVector<float>(size)};
+  forward<float>(node.op, absolute_views, shape, sizes.absolute.data(), lanes);
+  if (const auto* convolution = std::get_if<Convolution>(&node.op)) {
+    partial_sums(*convolution, views, shape, sizes.partial.data(), lanes);
+  } else {
+    partial_sums(std::get<MatrixProduct>(node.op), views, shape, sizes.partial.data(), lanes);
+  }
+  return sizes;
 }
 
 DecisionBound::Rounding DecisionBound::rounding_of(const Node& node) const {
@@ -80,24 +113,16 @@ DecisionBound::Rounding DecisionBound::rounding_of(const Node& node) const {
   const float* out = golden_->values[node.output].data();
   const auto none = [&] { return Rounding(channels_of(shape) * lanes, 0.0); };
   if (const std::int64_t terms = DecisionGains::terms_of(graph, node)) {
-    // Σ|w·x| + |b|, by the operator itself.
-    std::vector<AlignedVector<float>> absolute(node.inputs.size());
-    std::vector<View<float>> views;
-    for (std::size_t k = 0; k < node.inputs.size(); ++k) {
-      const Input& input = node.inputs[k];
-      View<float> view;
-      if (input.kind != Input::Kind::none) {
-        const bool constant = input.kind == Input::Kind::constant;
-        const auto& numbers = constant ? program_->constants[input.id] : golden_->values[input.id];
-        for (const float number : numbers) absolute[k].push_back(std::fabs(number));
-        view = {absolute[k].data(), &input.shape, constant, nullptr};
-      }
-      views.push_back(view);
+    // Every step of a sum rounds its partial sum. Those of the other run differ by what changes
+    // (decision_gain.cc) and, as those of partial_sums() do, by what either has rounded before.
+    Sizes sizes = sizes_of(node);
+    const double before = 4 * static_cast<double>(terms) * rounding_of_sum(2 * terms);
+    for (std::size_t i = 0; i < sizes.partial.size(); ++i) {
+      sizes.partial[i] = static_cast<float>(sizes.partial[i] + before * sizes.absolute[i]);
     }
-    AlignedVector<float> sums(element_count(shape) * lanes);
-    forward<float>(node.op, views, shape, sums.data(), lanes);
-    const double loss = rounding_of_sum(terms) * (1 + rounding_of_sum(2 * terms));
-    return norms_of(sums.data(), shape, lanes, [loss](double s, std::int64_t) { return s * loss; });
+    const double loss = kUnit * (1 + 2 * rounding_of_sum(terms));
+    return norms_of(sizes.partial.data(), shape, lanes,
+                    [loss](double s, std::int64_t) { return s * loss; });
   }
   if (std::holds_alternative<BatchNormalization>(node.op)) {
     if (node.inputs[2].kind != Input::Kind::constant) return {};
@@ -120,16 +145,29 @@ DecisionBound::Rounding DecisionBound::rounding_of(const Node& node) const {
   return none();
 }
 
+double DecisionBound::radius_of(int value, double gain, int lane) const {
+  if (!std::isfinite(gain) || gain == 0) return 0;
+  const double left = margins_[lane] - from_[producer_[value] + 1][lane];
+  return std::max(0.0, left / (gain * kSlack));
+}
+
 double DecisionBound::radius(int node, std::int64_t channel, int lane) const {
-  const int value = program_->graph->nodes[node].output;
-  const double gain = gains_->of(value, channel);
-  if (own_[node].empty() || !std::isfinite(gain) || gain == 0) return 0;
-  const double left = (margins_[lane] - behind_[node][lane]) / (gain * kSlack);
+  if (own_[node].empty()) return 0;
+  const Graph& graph = *program_->graph;
+  const int value = graph.nodes[node].output;
+  const double all = radius_of(value, gains_->of(value, channel), lane);
   const double own = 2 * own_[node][channel * golden_->lanes + lane];
-  const std::int64_t terms =
-      DecisionGains::terms_of(*program_->graph, program_->graph->nodes[node]);
-  const double radius = (left - own) / (kSlack * (1 + rounding_of_sum(terms)));
-  return radius > 0 ? radius : 0;
+  const std::int64_t terms = DecisionGains::terms_of(graph, graph.nodes[node]);
+  return std::max(0.0, (all - own) / (kSlack * (1 + rounding_of_sum(terms))));
+}
+
+double DecisionBound::radius_of_difference(int value, const Ranges& elements, int lane) const {
+  const Shape& shape = program_->graph->values[value].shape;
+  const std::int64_t plane = element_count(shape) / channels_of(shape);
+  const std::vector<std::int64_t> channels = blocks_met(elements, plane);
+  const double gain =
+      channels.size() == 1 ? gains_->of(value, channels.front()) : gains_->of(value);
+  return radius_of(value, gain, lane) / kSlack;
 }
 
 }  // namespace flipscope

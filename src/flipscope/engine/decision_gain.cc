@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "flipscope/engine/line_check.h"
 
@@ -45,6 +46,47 @@ bool is_short(const Unary& op) {
     default:
       return false;
   }
+}
+
+/// Each channel's factor of a normalization by constants, at most; empty for other nodes.
+std::vector<double> factors_of(const Program& program, const Node& node) {
+  const auto* op = std::get_if<BatchNormalization>(&node.op);
+  const bool plain = op && node.inputs[0].kind == Input::Kind::value &&
+                     node.inputs[0].shape[0] == 1 &&
+                     std::all_of(node.inputs.begin() + 1, node.inputs.end(),
+                                 [](const Input& i) { return i.kind == Input::Kind::constant; });
+  if (!plain) return {};
+  const auto constant = [&](int k) { return program.constants[node.inputs[k].id].data(); };
+  std::vector<double> factors(node.inputs[0].shape[1]);
+  for (std::size_t c = 0; c < factors.size(); ++c) {
+    const double variance = double{constant(4)[c]} + op->epsilon;
+    factors[c] = std::fabs(double{constant(1)[c]}) / std::sqrt(variance) * (1 + 8 * kUnit) +
+                 std::numeric_limits<float>::min();
+  }
+  return factors;
+}
+
+/// The only node that reads a value, or null.
+const Node* only_reader(const Graph& graph, int value) {
+  const Node* reader = nullptr;
+  for (const Node& node : graph.nodes) {
+    for (const Input& input : node.inputs) {
+      if (input.kind != Input::Kind::value || input.id != value) continue;
+      if (reader) return nullptr;
+      reader = &node;
+    }
+  }
+  return std::ranges::count(graph.outputs, value) == 0 ? reader : nullptr;
+}
+
+/// How often a movement copies an element, at most.
+double copies_of_element(const Rearrange& op) {
+  std::map<std::int64_t, int> copies;
+  int most = 1;
+  for (const auto source : op.source) {
+    if (source >= 0) most = std::max(most, ++copies[source]);
+  }
+  return most;
 }
 
 }  // namespace
@@ -118,34 +160,40 @@ void DecisionGains::pass_back(const Node& node) {
   std::vector<double> channels = channel_[node.output];
   const Input& x = node.inputs[0];
   if (const std::int64_t terms = terms_of(graph, node)) {
-    const float* w = program_->constants[node.inputs[1].id].data();
     const Shape& w_shape = node.inputs[1].shape;
     const auto* convolution = std::get_if<Convolution>(&node.op);
-    const OperatorNorm norm = convolution ? convolution_norm(*convolution, x.shape, w_shape, w)
-                                          : matrix_norm(w, w_shape[0], w_shape[1]);
-    // The other run's rounding grows with the change.
-    const double rounding = rounding_of_sum(terms) * norm.absolute;
-    channels.clear();
-    for (const double one : norm.channel) channels.push_back(all * (one + rounding));
-    return add(x, all * (norm.all + rounding), channels);
-  }
-  if (const auto* op = std::get_if<BatchNormalization>(&node.op)) {
-    const auto constant = [&](int k) { return program_->constants[node.inputs[k].id].data(); };
-    const bool plain = x.kind == Input::Kind::value && shape[0] == 1 &&
-                       std::all_of(node.inputs.begin() + 1, node.inputs.end(),
-                                   [](const Input& i) { return i.kind == Input::Kind::constant; });
-    if (!plain) return add(x, kUnknown);
-    double most = 0;
-    channels.assign(shape[1], 0);
-    for (std::int64_t c = 0; c < shape[1]; ++c) {
-      const double variance = double{constant(4)[c]} + op->epsilon;
-      const double factor =
-          std::fabs(double{constant(1)[c]}) / std::sqrt(variance) * (1 + 8 * kUnit) +
-          std::numeric_limits<float>::min();
-      most = std::max(most, factor);
-      channels[c] = factor * of(node.output, c);
+    AlignedVector<float> w = program_->constants[node.inputs[1].id];
+    double behind = all;
+    // A normalization's factors belong to the rows: their largest alone says too much.
+    const Node* reader = convolution ? only_reader(graph, node.output) : nullptr;
+    if (const std::vector<double> factors =
+            reader ? factors_of(*program_, *reader) : std::vector<double>{};
+        !factors.empty()) {
+      const std::int64_t row = strides_of(w_shape)[0];
+      for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(w[i] * factors[i / row]);
+      behind = all_[reader->output];
     }
-    return add(x, all * most, channels);
+    const OperatorNorm norm = convolution
+                                  ? convolution_norm(*convolution, x.shape, w_shape, w.data())
+                                  : matrix_norm(w.data(), w_shape[0], w_shape[1]);
+    // The other run's rounding grows with the change; and factors have been rounded here.
+    const double rounding = rounding_of_sum(terms + 1) * norm.absolute;
+    channels.clear();
+    for (const double one : norm.channel) channels.push_back(behind * (one + rounding));
+    return add(x, behind * (norm.all + rounding), channels);
+  }
+  if (std::holds_alternative<BatchNormalization>(node.op)) {
+    const std::vector<double> factors = factors_of(*program_, node);
+    if (factors.empty()) return add(x, kUnknown);
+    channels = factors;
+    for (std::size_t c = 0; c < factors.size(); ++c) {
+      channels[c] *= of(node.output, static_cast<std::int64_t>(c));
+    }
+    return add(x, all * std::ranges::max(factors), channels);
+  }
+  if (const auto* move = std::get_if<Rearrange>(&node.op)) {
+    for (const Input& input : node.inputs) add(input, all * std::sqrt(copies_of_element(*move)));
+    return;
   }
   if (const auto* op = std::get_if<Unary>(&node.op); op && is_short(*op)) {
     return add(x, all, channels);

@@ -47,21 +47,13 @@ bool elementwise(const Pass& pass) {
     if (is_changed(pass, input)) reached = united(reached, pass.work.changed(input.id));
   }
   for (const Input& input : pass.node.inputs) {
-    if (input.kind != Input::Kind::value) continue;
-    for (const Range& range : reached) pass.work.ask(input.id, range);
+    if (input.kind == Input::Kind::value) pass.work.ask(input.id, reached);
   }
   const std::vector<View<float>> inputs = pass.work.views_of_rows(pass.node);
   float* out = pass.out_for(reached);
   for (const Range& range : reached) some_elements(pass, op, inputs, range, out);
   pass.work.note_changes(pass.node.output, reached);
   return true;
-}
-
-/// The planes that a set meets.
-Ranges whole_planes(const Ranges& set, std::int64_t plane) {
-  Ranges planes;
-  for (std::int64_t c : blocks_met(set, plane)) append(planes, {c * plane, (c + 1) * plane});
-  return planes;
 }
 
 /// Calls f(part) for the ranges of a set, cut at the ends of planes.
@@ -76,28 +68,34 @@ void each_part_of_planes(const Ranges& set, std::int64_t plane, F f) {
   }
 }
 
-/// The places of an output plane whose windows meet a set.
-Positions pooled_places(const Pooling& op, const Shape& in, const Ranges& set) {
-  const Positions places = places_met(set, strides_of(in)[1]);
-  std::vector<bool> met(strides_of(in)[1], false);
-  for (const std::int32_t place : places) met[place] = true;
-  const PoolingWindows windows = pooling_windows(op, in);
-  Positions pooled;
-  for (std::int32_t p = 0; p + 1 < std::ssize(windows.begin); ++p) {
-    const auto first = windows.taps.begin() + windows.begin[p];
-    const auto last = windows.taps.begin() + windows.begin[p + 1];
-    if (std::any_of(first, last, [&](std::int64_t tap) { return met[tap]; })) pooled.push_back(p);
+/// Pooling of a batch of one, where windows meet the difference.
+bool pooled(const Pass& pass) {
+  const auto* op = std::get_if<Pooling>(&pass.node.op);
+  if (!op || pass.out_shape[0] != 1) return false;
+  const Input& x = pass.node.inputs[0];
+  const std::int64_t in_plane = strides_of(x.shape)[1], out_plane = strides_of(pass.out_shape)[1];
+  const Ranges& changed = pass.work.changed(x.id);
+  const std::vector<std::int64_t> channels = blocks_met(changed, in_plane);
+  const PoolingWindows windows = pooling_windows(*op, x.shape);
+  const Positions met = windows_met(windows, places_met(changed, in_plane));
+  pass.work.ask(x.id, at_places(channels, in_plane, taps_of(windows, met)));
+  const Ranges reached = at_places(channels, out_plane, met);
+  const float* from = pass.work.rows(x.id);
+  float* out = pass.out_for(reached);
+  for (const std::int64_t c : channels) {
+    pool_windows(*op, windows, met, from + c * in_plane * pass.lanes,
+                 out + c * out_plane * pass.lanes, pass.lanes);
   }
-  return pooled;
+  pass.work.note_changes(pass.node.output, reached);
+  return true;
 }
 
 /// Operators that treat every channel of a batch of one on its own, with constants per channel.
 bool channelwise(const Pass& pass) {
   const Op& op = pass.node.op;
   const bool normalization = std::holds_alternative<BatchNormalization>(op);
-  const auto* pooling = std::get_if<Pooling>(&op);
   const auto* binary = std::get_if<Binary>(&op);
-  if (!normalization && !pooling && !binary) return false;
+  if (!normalization && !binary) return false;
   const Shape& x_shape = pass.node.inputs[0].shape;
   if (x_shape.size() < 2 || x_shape[0] != 1 || pass.out_shape.size() != x_shape.size())
     return false;
@@ -113,22 +111,14 @@ bool channelwise(const Pass& pass) {
       return false;
     }
   }
-  const std::int64_t in_plane = strides_of(x_shape)[1], out_plane = strides_of(pass.out_shape)[1];
+  const std::int64_t plane = strides_of(x_shape)[1];
   const Ranges& changed = pass.work.changed(pass.node.inputs[0].id);
-  const Ranges stretches = pooling ? whole_planes(changed, in_plane) : changed;
-  for (const Range& range : stretches) pass.work.ask(pass.node.inputs[0].id, range);
+  pass.work.ask(pass.node.inputs[0].id, changed);
   const std::vector<View<float>> inputs = pass.work.views_of_rows(pass.node);
-  float* out = pass.out_for(
-      stretches == Ranges{{0, element_count(x_shape)}} ? Ranges{{0, pass.out_count()}} : Ranges{});
-  const Positions pooled = pooling ? pooled_places(*pooling, x_shape, changed) : Positions{};
-  Ranges reached;
-  each_part_of_planes(stretches, in_plane, [&](const Range& part) {
-    const std::int64_t c = part.first / in_plane;
-    const Range written = pooling ? Range{c * out_plane, (c + 1) * out_plane} : part;
-    Shape shape = x_shape, out_shape = pass.out_shape;
-    shape[1] = out_shape[1] = 1;
-    if (!pooling) shape = out_shape = {1, 1, part.last - part.first};
-    const Shape scalar{1};
+  float* out = pass.out_for(changed);
+  each_part_of_planes(changed, plane, [&](const Range& part) {
+    const std::int64_t c = part.first / plane;
+    const Shape shape{1, 1, part.last - part.first}, scalar{1};
     std::vector<View<float>> parts = inputs;
     parts[0].data += part.first * pass.lanes;
     parts[0].shape = &shape;
@@ -137,13 +127,9 @@ bool channelwise(const Pass& pass) {
       parts[k].wide += c;
       parts[k].shape = &scalar;
     }
-    forward<float>(op, parts, out_shape, out + written.first * pass.lanes, pass.lanes);
-    if (!pooling) append(reached, written);
-    for (const std::int32_t p : pooled) {
-      append(reached, {written.first + p, written.first + p + 1});
-    }
+    forward<float>(op, parts, shape, out + part.first * pass.lanes, pass.lanes);
   });
-  pass.work.note_changes(pass.node.output, reached);
+  pass.work.note_changes(pass.node.output, changed);
   return true;
 }
 
@@ -192,7 +178,7 @@ void pass_difference(Workspace& work, int index, const std::vector<int>& struck)
     return;
   }
   if (!inputs_changed) return;
-  if (elementwise(pass) || channelwise(pass) || movement(pass)) return;
+  if (elementwise(pass) || channelwise(pass) || pooled(pass) || movement(pass)) return;
   if (some_positions(pass)) return;
   if (accumulation(node.op) && added_inputs(pass)) return;
   everything(pass);

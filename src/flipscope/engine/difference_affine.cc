@@ -147,6 +147,9 @@ bool some_positions(const Pass& pass) {
   for (std::size_t k = 1; k < pass.node.inputs.size(); ++k) {
     if (is_changed(pass, pass.node.inputs[k])) return false;
   }
+  const auto planes = [](const Shape& shape) {
+    return blocks_met({{0, element_count(shape)}}, strides_of(shape)[1]);
+  };
   const Positions places = places_met(pass.work.changed(x.id), strides_of(x.shape)[1]);
   const Positions positions =
       affected_positions(*conv, x.shape, pass.node.inputs[1].shape, pass.out_shape, places);
@@ -155,17 +158,11 @@ bool some_positions(const Pass& pass) {
   const std::int64_t in_plane = strides_of(x.shape)[1];
   const Positions read =
       places_read(*conv, x.shape, pass.node.inputs[1].shape, pass.out_shape, positions);
-  for (std::int64_t c = 0; c < x.shape[1]; ++c) {
-    for (std::int32_t p : read) pass.work.ask(x.id, {c * in_plane + p, c * in_plane + p + 1});
-  }
+  pass.work.ask(x.id, at_places(planes(x.shape), in_plane, read));
   float* out = pass.out();
   forward_positions(*conv, pass.work.views_of_rows(pass.node), pass.out_shape, out, pass.lanes,
                     positions);
-  Ranges reached;
-  for (std::int64_t c = 0; c < pass.out_shape[1]; ++c) {
-    for (std::int32_t p : positions) append(reached, {c * plane + p, c * plane + p + 1});
-  }
-  pass.work.note_changes(pass.node.output, reached);
+  pass.work.note_changes(pass.node.output, at_places(planes(pass.out_shape), plane, positions));
   return true;
 }
 

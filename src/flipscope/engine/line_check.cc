@@ -83,10 +83,9 @@ void maximum(Workspace& work, const Node& node, const Pooling& op, Lanes& on) {
   const std::int64_t lanes = work.lanes();
   const PoolingWindows windows = pooling_windows(op, in);
   const std::vector<std::int64_t> channels = blocks_met(work.changed(x), in_plane);
-  for (const std::int64_t c : channels) work.ask(x, {c * in_plane, (c + 1) * in_plane});
-  for (const std::int64_t c : channels) {
-    work.ask(node.output, {c * out_plane, (c + 1) * out_plane});
-  }
+  const Positions met = windows_met(windows, places_met(work.changed(x), in_plane));
+  work.ask(x, at_places(channels, in_plane, taps_of(windows, met)));
+  work.ask(node.output, at_places(channels, out_plane, met));
   const float* now = work.rows(x);
   const float* after = work.rows(node.output);
   Found all(lanes, 1), one(lanes), any(lanes);
@@ -94,7 +93,7 @@ void maximum(Workspace& work, const Node& node, const Pooling& op, Lanes& on) {
   std::int32_t* const found = one.data();
   std::int32_t* const changed = any.data();
   for (const std::int64_t c : channels) {
-    for (std::int64_t p = 0; p < out_plane; ++p) {
+    for (const std::int32_t p : met) {
       const float* b0 = work.golden_row(node.output, c * out_plane + p, 1);
       const float* b1 = after + (c * out_plane + p) * lanes;
       std::fill(one.begin(), one.end(), 0);

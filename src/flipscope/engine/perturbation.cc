@@ -40,13 +40,15 @@ struct PerturbedRun::State {
     return true;
   }
 
-  const float* pass_on(int value) {
+  const float* pass_on(int value) { return pass_on(value, work.graph().outputs[0]); }
+
+  const float* pass_on(int value, int end) {
     const Graph& graph = work.graph();
     passed.assign(graph.nodes.size(), false);
-    for (int n = producer[value] + 1; n < std::ssize(graph.nodes); ++n) {
+    for (int n = producer[value] + 1; n <= producer[end]; ++n) {
       if (!passed[n] && !try_stage(n, value)) pass_node(n);
     }
-    return work.at(graph.outputs[0]);
+    return work.at(end);
   }
 
   void pass_node(int n) {
@@ -68,7 +70,7 @@ struct PerturbedRun::State {
     }
     work.begin(golden, picked);
     line.assign(lanes, 1);
-    for (const Range& range : elements) work.ask(value, range);
+    work.ask(value, elements);
     float* own = work.writable(value);
     for (std::int64_t l = 0; l < count; ++l) {
       for (const Range& range : *additions[l].elements) {
@@ -162,6 +164,11 @@ const std::vector<std::vector<std::uint64_t>>& PerturbedRun::reach(
 
 const float* PerturbedRun::replace(const Block& golden, int value, const Ranges& elements,
                                    const float* numbers) {
+  return replace_to(state_->work.graph().outputs[0], golden, value, elements, numbers);
+}
+
+const float* PerturbedRun::replace_to(int end, const Block& golden, int value,
+                                      const Ranges& elements, const float* numbers) {
   Workspace& work = state_->work;
   work.begin(golden);
   state_->line.assign(golden.lanes, 0);
@@ -172,7 +179,7 @@ const float* PerturbedRun::replace(const Block& golden, int value, const Ranges&
     numbers += count;
   }
   work.note_changes(value, elements);
-  return state_->pass_on(value);
+  return state_->pass_on(value, end);
 }
 
 const std::vector<std::uint8_t>& PerturbedRun::on_line() const {

@@ -51,6 +51,10 @@ class PerturbedRun {
   const float* replace(const Block& golden, int value, const Ranges& elements,
                        const float* numbers);
 
+  /// The same as far as value `end`, which is returned. Only for programs without stages.
+  const float* replace_to(int end, const Block& golden, int value, const Ranges& elements,
+                          const float* numbers);
+
   /// Of the last add() or reach(), [lane]: 1 where the output is linear in the perturbation from
   /// golden to here (see line_check.h): whatever lies between lies between in the output too, up to
   /// rounding.

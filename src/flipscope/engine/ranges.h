@@ -68,7 +68,17 @@ inline Positions places_met(const Ranges& set, std::int64_t plane) {
   return places;
 }
 
-/// The same; none where that is over half of them.
+/// These places of some planes.
+inline Ranges at_places(const std::vector<std::int64_t>& planes, std::int64_t size,
+                        const Positions& places) {
+  Ranges set;
+  for (const std::int64_t plane : planes) {
+    for (const std::int32_t p : places) append(set, {plane * size + p, plane * size + p + 1});
+  }
+  return set;
+}
+
+/// places_met(), or none where that is over half of them.
 inline Positions positions_met(const Ranges& set, std::int64_t plane) {
   std::int64_t elements = 0;
   for (const Range& range : set) {

@@ -74,10 +74,10 @@ const float* Workspace::rows(int v) {
   return picked_.data(v);
 }
 
-void Workspace::ask(int v, const Range& rows) {
+void Workspace::ask(int v, const Ranges& rows) {
   if (!picks_) return;
   picked_.open(v, element_count(graph().values[v].shape));
-  picked_.hold(v, rows);
+  for (const Range& range : rows) picked_.hold(v, range);
 }
 
 const float* Workspace::golden_row(int v, std::int64_t element, int which) {
@@ -86,7 +86,7 @@ const float* Workspace::golden_row(int v, std::int64_t element, int which) {
 
 const float* Workspace::at(int v) {
   if (picks_) {
-    ask(v, {0, element_count(graph().values[v].shape)});
+    ask(v, {{0, element_count(graph().values[v].shape)}});
     return picked_.data(v);
   }
   if (changed_[v].empty()) return golden(v);

@@ -41,7 +41,7 @@ class Workspace {
   const float* at(int v);
   /// The same, of which only changed rows and those that were asked for may be read.
   const float* rows(int v);
-  void ask(int v, const Range& rows);
+  void ask(int v, const Ranges& rows);
 
   /// The golden value; not where lanes are picked.
   const float* golden(int v) const { return block_->values[v].data(); }

@@ -12,8 +12,8 @@
 namespace flipscope {
 namespace {
 
-/// A convolution at work, one output position after the other.
-template <typename T, typename Op>
+/// A convolution at work, one output position after the other; `Sum` is what it does there.
+template <typename T, typename Op, auto Sum = dot<T>>
 class PositionRun {
  public:
   PositionRun(const Op& op, std::span<const View<T>> inputs, const Shape& y, T* out, int lanes)
@@ -42,7 +42,7 @@ class PositionRun {
         const std::int64_t from = std::max(first, group * g_.out_per_group);
         const std::int64_t to = std::min(last, (group + 1) * g_.out_per_group);
         const std::int64_t row = from - group * g_.out_per_group;
-        dot(Dot<T>{.x = inputs_[0],
+        Sum(Dot<T>{.x = inputs_[0],
                    .x_first = (n * g_.in_channels + group * g_.in_per_group) * g_.in_plane + anchor,
                    .w = inputs_[1],
                    .w_first = group * g_.group_step + row * g_.row_step,
@@ -71,6 +71,15 @@ class PositionRun {
   Taps all_;
 };
 
+template <typename Run>
+void run_everywhere(Run positions, const Shape& y, std::int64_t first, std::int64_t last) {
+  Shape position(spatial_rank(y), 0);
+  std::int64_t at = 0;
+  do {
+    positions.run(position, at++, first, last);
+  } while (next(position, y, 2));
+}
+
 template <typename T, typename Op>
 void run(const Op& op, std::span<const View<T>> inputs, const Shape& y, T* out, int lanes,
          std::int64_t first, std::int64_t last) {
@@ -81,12 +90,7 @@ void run(const Op& op, std::span<const View<T>> inputs, const Shape& y, T* out, 
       return run_in_tiles(op, inputs, y, out, lanes, positions, first, last);
     }
   }
-  PositionRun<T, Op> positions(op, inputs, y, out, lanes);
-  Shape position(spatial_rank(y), 0);
-  std::int64_t at = 0;
-  do {
-    positions.run(position, at++, first, last);
-  } while (next(position, y, 2));
+  run_everywhere(PositionRun<T, Op>(op, inputs, y, out, lanes), y, first, last);
 }
 
 template <typename Op>
@@ -190,6 +194,13 @@ void forward_element(const TransposedConvolution& op, std::span<const View<float
                      std::int64_t position) {
   PositionRun<float, TransposedConvolution>(op, inputs, out_shape, out, lanes)
       .run(coordinates(position, out_shape), position, channel, channel + 1);
+}
+
+void partial_sums(const Convolution& op, std::span<const View<float>> inputs,
+                  const Shape& out_shape, float* out, int lanes) {
+  run_everywhere(
+      PositionRun<float, Convolution, dot_partial_sums>(op, inputs, out_shape, out, lanes),
+      out_shape, 0, out_shape[1]);
 }
 
 template <typename T>

@@ -42,6 +42,10 @@ void forward_element(const TransposedConvolution& op, std::span<const View<float
                      const Shape& out_shape, float* out, int lanes, std::int64_t channel,
                      std::int64_t position);
 
+/// Σₖ |sₖ| of each output element (dot_partial_sums()), for constant weights and bias.
+void partial_sums(const Convolution& op, std::span<const View<float>> inputs,
+                  const Shape& out_shape, float* out, int lanes);
+
 /// Output positions that read any of these places of the input's planes, ascending.
 std::vector<std::int32_t> affected_positions(const Convolution& op, const Shape& x_shape,
                                              const Shape& w_shape, const Shape& out_shape,

@@ -251,5 +251,58 @@ TEST(Convolution, PlacesThatAreReadAreThoseThatAffect) {
   }
 }
 
+TEST(PartialSums, AddUpWhatPrefixesGive) {
+  Random random(7);
+  const auto numbers = [&](std::int64_t count) {
+    std::vector<float> list(count);
+    for (float& number : list) number = static_cast<float>(random.normal());
+    return list;
+  };
+  constexpr int kLanes = kLaneGroup;
+  for (const std::int64_t groups : {1, 2}) {
+    Convolution op{.stride = {2, 1}, .dilation = {1, 1}, .pad_begin = {1, 0}, .pad_end = {0, 1}};
+    op.groups = groups;
+    const Shape x_shape{1, 4, 5, 4}, w_shape{4, 4 / groups, 3, 2}, b_shape{4};
+    const std::vector<float> x = numbers(element_count(x_shape) * kLanes), b = numbers(4);
+    std::vector<float> w = numbers(element_count(w_shape));
+    const Shape y = output_shape(op, std::vector<Shape>{x_shape, w_shape, b_shape});
+    std::vector<float> found(element_count(y) * kLanes), expected(found.size()), sum(found.size());
+    const std::vector<View<float>> views{{x.data(), &x_shape, false, nullptr},
+                                         {w.data(), &w_shape, true, nullptr},
+                                         {b.data(), &b_shape, true, nullptr}};
+    partial_sums(op, views, y, found.data(), kLanes);
+    const std::vector<float> all = w;
+    const std::int64_t row = strides_of(w_shape)[0];
+    const std::int64_t plane = strides_of(y)[1];
+    for (std::int64_t terms = 1; terms <= row; ++terms) {
+      for (std::size_t i = 0; i < w.size(); ++i) {
+        w[i] = static_cast<std::int64_t>(i) % row < terms ? all[i] : 0;
+      }
+      forward<float>(op, views, y, sum.data(), kLanes);
+      // A tap on padding is no term.
+      const std::vector<std::int32_t> reads = tap_positions(op, x_shape, w_shape, y);
+      const std::int64_t tap = (terms - 1) % 6;
+      for (std::size_t i = 0; i < sum.size(); ++i) {
+        const std::int64_t at = static_cast<std::int64_t>(i) / kLanes % plane;
+        if (reads[tap * plane + at] >= 0) expected[i] += std::fabs(sum[i]);
+      }
+    }
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      ASSERT_NEAR(found[i], expected[i], 1e-5 * expected[i]) << i;
+    }
+  }
+  const Shape x_shape{1, 5}, w_shape{5, 3}, y{1, 3};
+  const std::vector<float> x(5 * kLanes, 2.0f);
+  const std::vector<float> w{1, 0, 1, -1, 0, 1, 3, 0, -2, 0, 0, 0, 1, 1, 1};
+  std::vector<float> found(3 * kLanes);
+  partial_sums(MatrixProduct{},
+               std::vector<View<float>>{{x.data(), &x_shape, false, nullptr},
+                                        {w.data(), &w_shape, true, nullptr}},
+               y, found.data(), kLanes);
+  EXPECT_EQ(found[0], 2 + 0 + 6 + 6 + 8);
+  EXPECT_EQ(found[kLanes], 2);
+  EXPECT_EQ(found[2 * kLanes + 5], 2 + 4 + 0 + 0 + 2);
+}
+
 }  // namespace
 }  // namespace flipscope

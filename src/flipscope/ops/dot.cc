@@ -1,5 +1,6 @@
 #include "flipscope/ops/dot.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <type_traits>
@@ -109,6 +110,27 @@ void dot(const Dot<T>& d) {
     dot_fast(d);
   } else {
     dot_general<T>(d);
+  }
+}
+
+void dot_partial_sums(const Dot<float>& d) {
+  for (std::int64_t row = 0; row < d.rows; ++row) {
+    const float* const weights = d.w.data + d.w_first + row * d.row_step;
+    const float bias = d.bias.shape ? d.bias.data[d.bias_first + row * d.bias_step] : 0.0f;
+    for (int lane = 0; lane < d.lanes; lane += kLaneGroup) {
+      std::array<float, kLaneGroup> sum, sizes;  // in registers
+      sum.fill(bias);
+      sizes.fill(0);
+      for (std::size_t t = 0; t < d.taps->element.size(); ++t) {
+        const float w = weights[d.taps->weight[t]];
+        const float* const x = d.x.data + (d.x_first + d.taps->element[t]) * d.lanes + lane;
+        for (int l = 0; l < kLaneGroup; ++l) {
+          sum[l] += w * x[l];
+          sizes[l] += std::fabs(sum[l]);
+        }
+      }
+      std::ranges::copy(sizes, d.out + row * d.out_step + lane);
+    }
   }
 }
 

@@ -49,6 +49,11 @@ struct Dot {
 template <typename T>
 void dot(const Dot<T>& d);
 
+/// out = Σₖ |sₖ| over the partial sums sₖ of each row, term by term behind the bias, in float32 and
+/// without fused products: near what dot() passes through. Of constant w and bias, and an x that is
+/// not; no rescale.
+void dot_partial_sums(const Dot<float>& d);
+
 /// How the operator sums, or null where it is not affine.
 const Accumulation* accumulation(const Op& op);
 

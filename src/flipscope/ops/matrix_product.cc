@@ -66,24 +66,10 @@ Addend addend_at(const Shape& c, const Shape& out, const Shape& position, std::i
   return result;
 }
 
-}  // namespace
-
-Shape output_shape(const MatrixProduct&, std::span<const Shape> inputs) {
-  if (inputs.size() < 2) fail("shape", "MatrixProduct needs two operands");
-  const Matrices m = matrices(inputs[0], inputs[1]);
-  Shape out = m.batch;
-  if (!m.a_vector) out.push_back(m.out[m.out.size() - 2]);
-  if (!m.b_vector) out.push_back(m.out.back());
-  if (inputs.size() > 2 && (m.a_vector || m.b_vector || broadcast(inputs[2], out) != out)) {
-    fail("shape", "MatrixProduct addend {} does not broadcast to the output {}",
-         to_string(inputs[2]), to_string(out));
-  }
-  return out;
-}
-
-template <typename T>
-void forward_channels(const MatrixProduct& op, std::span<const View<T>> inputs, const Shape&,
-                      T* out, int lanes, std::int64_t first, std::int64_t last) {
+/// Columns [first, last); `Sum` is what is done for each row.
+template <typename T, auto Sum = dot<T>>
+void run(const MatrixProduct& op, std::span<const View<T>> inputs, T* out, int lanes,
+         std::int64_t first, std::int64_t last) {
   const Matrices m = matrices(*inputs[0].shape, *inputs[1].shape);
   const std::int64_t rows = m.a[m.a.size() - 2];
   const std::int64_t inner = m.a.back();
@@ -98,7 +84,7 @@ void forward_channels(const MatrixProduct& op, std::span<const View<T>> inputs, 
       Addend addend;
       const bool has_addend = inputs.size() > 2 && inputs[2].shape;
       if (has_addend) addend = addend_at(*inputs[2].shape, m.out, position, row);
-      dot(Dot<T>{.x = inputs[0],
+      Sum(Dot<T>{.x = inputs[0],
                  .x_first = batch_offset(m.a, position) + row * inner,
                  .w = inputs[1],
                  .w_first = batch_offset(m.b, position) + first,
@@ -119,6 +105,32 @@ void forward_channels(const MatrixProduct& op, std::span<const View<T>> inputs, 
       position[i] = 0;
     }
   }
+}
+
+}  // namespace
+
+Shape output_shape(const MatrixProduct&, std::span<const Shape> inputs) {
+  if (inputs.size() < 2) fail("shape", "MatrixProduct needs two operands");
+  const Matrices m = matrices(inputs[0], inputs[1]);
+  Shape out = m.batch;
+  if (!m.a_vector) out.push_back(m.out[m.out.size() - 2]);
+  if (!m.b_vector) out.push_back(m.out.back());
+  if (inputs.size() > 2 && (m.a_vector || m.b_vector || broadcast(inputs[2], out) != out)) {
+    fail("shape", "MatrixProduct addend {} does not broadcast to the output {}",
+         to_string(inputs[2]), to_string(out));
+  }
+  return out;
+}
+
+template <typename T>
+void forward_channels(const MatrixProduct& op, std::span<const View<T>> inputs, const Shape&,
+                      T* out, int lanes, std::int64_t first, std::int64_t last) {
+  run(op, inputs, out, lanes, first, last);
+}
+
+void partial_sums(const MatrixProduct& op, std::span<const View<float>> inputs,
+                  const Shape& out_shape, float* out, int lanes) {
+  run<float, dot_partial_sums>(op, inputs, out, lanes, 0, out_shape.back());
 }
 
 void add_change(const View<float>& w, std::span<const std::int64_t> elements, const float* change,

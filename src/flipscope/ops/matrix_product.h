@@ -20,6 +20,10 @@ void forward_channels(const MatrixProduct& op, std::span<const View<T>> inputs,
                       const Shape& out_shape, T* out, int lanes, std::int64_t first,
                       std::int64_t last);
 
+/// Σₖ |sₖ| of each output element (dot_partial_sums()), for constant weights and addend.
+void partial_sums(const MatrixProduct& op, std::span<const View<float>> inputs,
+                  const Shape& out_shape, float* out, int lanes);
+
 /// out [N][lane] = start + Σ w[k,n]·change[i] over the changed inputs k = elements[i] of a product
 /// of one row, [1,K] times w [K,N]: the bits of a recomputation where all sums are exact. No
 /// rescale.

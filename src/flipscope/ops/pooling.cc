@@ -1,6 +1,7 @@
 // Pooling: maximum, mean or norm of a window that slides over the spatial axes.
 #include "flipscope/ops/pooling.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -47,6 +48,22 @@ void finish(const Pooling& op, std::int64_t divisor, T* out, int lanes) {
   }
 }
 
+/// The offsets that a window reads.
+std::span<const std::int64_t> taps(const PoolingWindows& windows, std::int64_t window) {
+  const std::int64_t first = windows.begin[window];
+  return std::span(windows.taps).subspan(first, windows.begin[window + 1] - first);
+}
+
+/// A window of the channel whose rows `x` gives by their offsets.
+template <typename T, typename Channel>
+void pool(const Pooling& op, const PoolingWindows& windows, std::int64_t window, Channel x, T* out,
+          int lanes) {
+  const bool max = op.kind == Pooling::Kind::max;
+  std::fill_n(out, lanes, max ? -std::numeric_limits<T>::infinity() : static_cast<T>(0));
+  for (const std::int64_t tap : taps(windows, window)) add_tap(op, x(tap), out, lanes);
+  finish(op, windows.divisor[window], out, lanes);
+}
+
 }  // namespace
 
 PoolingWindows pooling_windows(const Pooling& op, const Shape& in) {
@@ -77,6 +94,40 @@ PoolingWindows pooling_windows(const Pooling& op, const Shape& in) {
     result.divisor.push_back(counted);
   }
   return result;
+}
+
+std::vector<std::int32_t> windows_met(const PoolingWindows& windows,
+                                      std::span<const std::int32_t> offsets) {
+  std::vector<bool> met(offsets.empty() ? 0 : std::ranges::max(offsets) + 1, false);
+  for (const std::int32_t offset : offsets) met[offset] = true;
+  std::vector<std::int32_t> some;
+  for (std::int32_t window = 0; window < std::ssize(windows.divisor); ++window) {
+    const bool meets = std::ranges::any_of(
+        taps(windows, window), [&](std::int64_t tap) { return tap < std::ssize(met) && met[tap]; });
+    if (meets) some.push_back(window);
+  }
+  return some;
+}
+
+std::vector<std::int32_t> taps_of(const PoolingWindows& windows,
+                                  std::span<const std::int32_t> some) {
+  std::vector<std::int32_t> offsets;
+  for (const std::int32_t window : some) {
+    for (const std::int64_t tap : taps(windows, window)) {
+      offsets.push_back(static_cast<std::int32_t>(tap));
+    }
+  }
+  std::ranges::sort(offsets);
+  offsets.erase(std::ranges::unique(offsets).begin(), offsets.end());
+  return offsets;
+}
+
+void pool_windows(const Pooling& op, const PoolingWindows& windows,
+                  std::span<const std::int32_t> some, const float* x, float* out, int lanes) {
+  const auto row = [&](std::int64_t offset) { return x + offset * lanes; };
+  for (const std::int32_t window : some) {
+    pool(op, windows, window, row, out + std::int64_t{window} * lanes, lanes);
+  }
 }
 
 Shape output_shape(const Pooling& op, std::span<const Shape> inputs) {
@@ -115,18 +166,13 @@ template <typename T>
 void forward(const Pooling& op, std::span<const View<T>> inputs, const Shape&, T* out, int lanes) {
   const Shape& in = *inputs[0].shape;
   const PoolingWindows windows = pooling_windows(op, in);
-  const T start =
-      op.kind == Pooling::Kind::max ? -std::numeric_limits<T>::infinity() : static_cast<T>(0);
   Rows<T> x(inputs[0], lanes);
   const std::int64_t channels = in[0] * in[1];
   const std::int64_t channel_size = channels == 0 ? 0 : element_count(in) / channels;
   for (std::int64_t channel = 0; channel < channels; ++channel) {
-    for (std::size_t window = 0; window < windows.divisor.size(); ++window, out += lanes) {
-      std::fill_n(out, lanes, start);
-      for (std::int64_t t = windows.begin[window]; t < windows.begin[window + 1]; ++t) {
-        add_tap(op, x[channel * channel_size + windows.taps[t]], out, lanes);
-      }
-      finish(op, windows.divisor[window], out, lanes);
+    const auto row = [&](std::int64_t offset) { return x[channel * channel_size + offset]; };
+    for (std::int64_t window = 0; window < std::ssize(windows.divisor); ++window, out += lanes) {
+      pool(op, windows, window, row, out, lanes);
     }
   }
 }

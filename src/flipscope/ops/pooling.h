@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "flipscope/ops/op.h"
@@ -16,6 +17,18 @@ struct PoolingWindows {
 
 /// The windows on an input of shape `in`.
 PoolingWindows pooling_windows(const Pooling& op, const Shape& in);
+
+/// The windows that have a tap among these offsets, ascending.
+std::vector<std::int32_t> windows_met(const PoolingWindows& windows,
+                                      std::span<const std::int32_t> offsets);
+
+/// The offsets that some windows read, ascending.
+std::vector<std::int32_t> taps_of(const PoolingWindows& windows,
+                                  std::span<const std::int32_t> some);
+
+/// Some windows of one channel, as forward() has them: x [offset][lane], out [window][lane].
+void pool_windows(const Pooling& op, const PoolingWindows& windows,
+                  std::span<const std::int32_t> some, const float* x, float* out, int lanes);
 
 /// Throws Error where the attributes do not fit x [N,C,spatial…].
 Shape output_shape(const Pooling& op, std::span<const Shape> inputs);
