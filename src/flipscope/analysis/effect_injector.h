@@ -2,8 +2,11 @@
 //
 // Faults are run to the end of their channel's own functions (normalization, ReLU) first. A pair of
 // a fault and a sample that leaves the bits there as they are needs no further run, nor does one
-// that gives them the bits that another fault of the target gave them; only the others are run to
-// the output, several faults at once.
+// that gives them the bits that another fault of the target gave them; only the others are run on,
+// several faults at once.
+//
+// A run waits where all that differs passes through one value. There it ends if the difference is
+// too small to change the decision (decision_bound.h); else it fills the lanes with others.
 #pragma once
 
 #include <map>
@@ -53,7 +56,7 @@ class EffectInjector {
  private:
   struct Waiting {
     bool* matters;
-    std::vector<float> numbers;  ///< [element]
+    std::vector<float> numbers;  ///< [element of the stop]
   };
 
   /// Where runs wait until they fill the lanes.
@@ -74,9 +77,9 @@ class EffectInjector {
   void wait(Stop& stop, int sample, bool* matters) const;
   void run(std::size_t stop);
 
-  /// A pair that is not proved.
+  /// A pair whose channel was run.
   struct Pair {
-    const bool* matters;  ///< null: masked
+    const bool* matters;  ///< null: it does not
     bool watched, alarm;
   };
 

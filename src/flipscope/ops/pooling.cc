@@ -118,7 +118,7 @@ std::vector<std::int32_t> taps_of(const PoolingWindows& windows,
     }
   }
   std::ranges::sort(offsets);
-  offsets.erase(std::ranges::unique(offsets).begin(), offsets.end());
+  offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
   return offsets;
 }
 
