@@ -257,16 +257,22 @@ double weight_change(const Graph& graph, const AnalysedLayer& layer, std::int64_
          rescale_of(node, channel);
 }
 
-double typical_input(const float* x, int lanes, int lane, const FilterWeight& weight,
-                     std::int64_t places) {
-  double sum = 0, squares = 0;
+std::vector<double> typical_inputs(const float* x, int lanes, const FilterWeight& weight,
+                                   std::int64_t places) {
+  std::vector<double> sums(lanes, 0.0), sizes(lanes, 0.0);
   for (const std::int32_t input : weight.inputs) {
-    const double value = x[std::int64_t{input} * lanes + lane];
-    sum += value;
-    squares += value * value;
+    const float* row = x + std::int64_t{input} * lanes;
+    for (int lane = 0; lane < lanes; ++lane) {
+      const double value = row[lane];
+      sums[lane] += value;
+      sizes[lane] += value * value;
+    }
   }
-  const double size = std::sqrt(squares / static_cast<double>(places));
-  return sum < 0 ? -size : size;
+  for (int lane = 0; lane < lanes; ++lane) {
+    const double size = std::sqrt(sizes[lane] / static_cast<double>(places));
+    sizes[lane] = sums[lane] < 0 ? -size : size;
+  }
+  return sizes;
 }
 
 TargetMaps::TargetMaps(const Program& program, const AnalysedLayer& layer,
@@ -361,10 +367,17 @@ ErrorMap TargetMaps::operator()(const Block& golden, int lane) {
     return map;
   }
   const float* x = golden.values[source_].data();
+  if (filters_ == FilterErrors::by_fault && typical_of_ != golden.serial) {
+    typical_of_ = golden.serial;
+    typical_.clear();
+    for (const FilterWeight& weight : weights_) {
+      typical_.push_back(typical_inputs(x, golden.lanes, weight, layer_.elements));
+    }
+  }
   for (std::size_t w = 0; w < weights_.size(); ++w) {
     counter_.begin(changes_[w]);
     if (filters_ == FilterErrors::by_fault) {
-      counter_.count(typical_input(x, golden.lanes, lane, weights_[w], layer_.elements));
+      counter_.count(typical_[w][lane]);
     } else {
       for (const std::int32_t input : weights_[w].inputs) {
         counter_.count(x[std::int64_t{input} * golden.lanes + lane]);

@@ -84,10 +84,10 @@ bool strikes_one_channel(const Program& program, const AnalysedLayer& layer);
 double weight_change(const Graph& graph, const AnalysedLayer& layer, std::int64_t channel,
                      const FilterWeight& weight, Word mask);
 
-/// Root of the mean square over a channel's `places` of the inputs that a weight multiplies in one
-/// lane, with the sign of their sum.
-double typical_input(const float* x, int lanes, int lane, const FilterWeight& weight,
-                     std::int64_t places);
+/// Root of the mean square over a channel's `places` of the inputs that a weight multiplies, with
+/// the sign of their sum, [lane]; x [element][lane].
+std::vector<double> typical_inputs(const float* x, int lanes, const FilterWeight& weight,
+                                   std::int64_t places);
 
 /// How the map of a filter counts a flipped weight, which moves each place of its channel by
 /// another δ = Δw·x.
@@ -126,6 +126,8 @@ class TargetMaps {
   /// Of the activation: flips of one bit of a float32's fraction, which move it by a power of two
   /// (the largest first), and all others.
   std::vector<Word> fraction_masks_, masks_;
+  std::vector<std::vector<double>> typical_;  ///< [weight][lane] inputs
+  std::uint64_t typical_of_ = 0;              ///< block
   ProductCounter counter_;
 };
 
