@@ -156,7 +156,7 @@ EffectInjector::Arrival EffectInjector::arrive(const Stop& stop, const float* va
     }
   }
   if (same) return Arrival::golden;
-  return std::sqrt(squares) < stop.radii[sample] ? Arrival::small : Arrival::matter;
+  return std::sqrt(squares) < stop.radii[sample] ? Arrival::small : Arrival::large;
 }
 
 void EffectInjector::wait(Stop& stop, int sample, bool* matters) const {
@@ -217,7 +217,7 @@ void EffectInjector::run(std::size_t k) {
   const float* out =
       perturbed_.replace_to(next.value, wide_, stop.value, stop.elements, numbers_.data());
   for (const Running& one : running) {
-    if (arrive(next, out, wide_.lanes, one.lane, one.sample) == Arrival::matter) {
+    if (arrive(next, out, wide_.lanes, one.lane, one.sample) == Arrival::large) {
       wait(next, one.sample, one.matters);
     } else {
       ++result_.ended;

@@ -69,8 +69,8 @@ class EffectInjector {
     std::ptrdiff_t waits = 0;
   };
 
-  /// What a run has brought to a stop.
-  enum class Arrival { golden, small, matter };
+  /// How what a run brings to a stop differs from the golden value; `large` may matter.
+  enum class Arrival { golden, small, large };
 
   void stop_at(int value, const Ranges& elements);
   Arrival arrive(const Stop& stop, const float* values, int lanes, int lane, int sample);
