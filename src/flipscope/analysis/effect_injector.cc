@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <iterator>
+#include <numeric>
+
+#include "flipscope/ops/kernels.h"
 
 namespace flipscope {
 namespace {
@@ -25,17 +29,6 @@ int end_of_channel(const Graph& graph, int value) {
     if (!own || graph.values[reader->output].shape != graph.values[value].shape) return value;
     value = reader->output;
   }
-}
-
-Block repeated(const Program& program, const float* inputs, std::int64_t first, int samples,
-               int slots) {
-  const Graph& graph = *program.graph;
-  const std::int64_t size = element_count(graph.values[graph.inputs[0]].shape);
-  std::vector<float> all;
-  for (int k = 0; k < slots; ++k) {
-    all.insert(all.end(), inputs + first * size, inputs + (first + samples) * size);
-  }
-  return run_golden(program, all.data(), 0, samples * slots);
 }
 
 /// The values that all that a change of `value` does to the outputs passes through and that a
@@ -70,16 +63,15 @@ EffectInjector::EffectInjector(const Program& program, const FaultSpace& space,
                                const DecisionGains& gains, const float* inputs, std::int64_t first,
                                int samples)
     : program_(&program),
-      samples_(samples),
-      slots_(kBlockSamples / samples),
-      narrow_(run_golden(program, inputs, first, samples)),
-      wide_(repeated(program, inputs, first, samples, slots_)),
-      bound_(gains, program, narrow_),
-      check_(*program.graph, wide_),
+      golden_(run_golden(program, inputs, first, samples)),
+      bound_(gains, program, golden_),
+      check_(*program.graph, golden_),
       faulty_(program, space),
       perturbed_(program),
       effects_(samples),
-      changed_(wide_.lanes) {}
+      own_lanes_(golden_.lanes) {
+  std::iota(own_lanes_.begin(), own_lanes_.end(), 0);
+}
 
 void EffectInjector::begin(const AnalysedLayer& layer, const Ranges& elements, const Watch& watch) {
   const Graph& graph = *program_->graph;
@@ -93,80 +85,92 @@ void EffectInjector::begin(const AnalysedLayer& layer, const Ranges& elements, c
   stop_at(end, elements);
   for (const int value : narrows_behind(*program_, end)) {
     stop_at(value, {{0, element_count(graph.values[value].shape)}});
-    if (std::ranges::count(stops_.back().radii, 0.0) == samples_) stops_.pop_back();
+    if (std::ranges::count(stops_.back().radii, 0.0) == golden_.samples) stops_.pop_back();
   }
 }
 
 void EffectInjector::stop_at(int value, const Ranges& elements) {
-  Stop stop{.value = value, .elements = elements, .waiting = {}};
-  for (const Range& range : elements) stop.count += range.last - range.first;
-  for (int s = 0; s < samples_; ++s) {
+  Stop stop{.value = value, .elements = elements};
+  for (int s = 0; s < golden_.samples; ++s) {
     stop.radii.push_back(bound_.radius_of_difference(value, elements, s));
   }
-  stop.waiting.resize(samples_);
   stops_.push_back(std::move(stop));
 }
 
 void EffectInjector::add(const Fault& fault, const std::vector<bool>& proved) {
   of_fault_.emplace_back();
-  result_.pairs += static_cast<std::uint64_t>(samples_);
+  result_.pairs += static_cast<std::uint64_t>(golden_.samples);
   const auto small = static_cast<std::uint64_t>(std::ranges::count(proved, true));
   result_.proved += small;
   if (small == proved.size() && !proved.empty()) return;
-  std::vector<bool> alarms(samples_, false);
-  if (watch_.watches(samples_ - 1)) {
-    const float* struck = faulty_.run_to(struck_, narrow_, fault);
-    for (int s = watch_.first; s < samples_; ++s) {
-      alarms[s] = watch_.alarm(struck, narrow_.lanes, s);
+  std::vector<bool> alarms(golden_.samples, false);
+  if (watch_.watches(golden_.samples - 1)) {
+    const float* struck = faulty_.run_to(struck_, golden_, fault);
+    for (int s = watch_.first; s < golden_.samples; ++s) {
+      alarms[s] = watch_.alarm(struck, golden_.lanes, s);
     }
   }
   Stop& end = stops_.front();
-  const float* out = faulty_.run_to(end.value, narrow_, fault);
-  for (int s = 0; s < samples_; ++s) {
+  const float* out = faulty_.run_to(end.value, golden_, fault);
+  picked_ = own_lanes_;
+  measure(end, out);
+  for (int s = 0; s < golden_.samples; ++s) {
     if (!proved.empty() && proved[s]) continue;
-    const Arrival arrival = arrive(end, out, narrow_.lanes, s, s);
-    if (arrival == Arrival::golden || arrival == Arrival::small) {
-      ++(arrival == Arrival::golden ? result_.masked : result_.proved);
+    const Arrival how = arrival(end, s);
+    if (how != Arrival::large) {
+      ++(how == Arrival::golden ? result_.masked : result_.proved);
       of_fault_.back().push_back({nullptr, watch_.watches(s), alarms[s]});
       continue;
     }
-    const Digest digest = Hasher().update(std::as_bytes(std::span(now_))).digest();
+    std::vector<float> numbers = numbers_of(end, out, s);
+    const Digest digest = Hasher().update(std::as_bytes(std::span(numbers))).digest();
     const auto [at, is_new] = effects_[s].try_emplace(digest, false);
     of_fault_.back().push_back({&at->second, watch_.watches(s), alarms[s]});
-    if (is_new) wait(end, s, &at->second);
+    if (is_new) end.waiting.push_back({&at->second, s, std::move(numbers)});
   }
-  while (end.waits >= 2 * wide_.lanes) run(0);
+  run_full(0);
 }
 
-/// Reads what a run has at a stop into now_, and how that differs.
-EffectInjector::Arrival EffectInjector::arrive(const Stop& stop, const float* values, int lanes,
-                                               int lane, int sample) {
-  const float* golden = narrow_.values[stop.value].data();
-  now_.clear();
-  bool same = true;
-  double squares = 0;
+/// How what a run has at a stop differs, in all picked lanes.
+void EffectInjector::measure(const Stop& stop, const float* values) {
+  const int lanes = static_cast<int>(picked_.size());
+  squares_.assign(lanes, 0.0);
+  differing_.assign(lanes, 0);
+  row_.resize(lanes);
   for (const Range& range : stop.elements) {
     for (std::int64_t e = range.first; e < range.last; ++e) {
-      const float now = values[e * lanes + lane];
-      const float before = golden[e * narrow_.lanes + sample];
-      const double change = double{now} - double{before};
-      now_.push_back(now);
-      same = same && std::bit_cast<Word>(now) == std::bit_cast<Word>(before);
-      squares += change * change;
+      const float* now = values + e * lanes;
+      const float* golden = golden_.values[stop.value].data() + e * golden_.lanes;
+      pick_lanes(golden, picked_.data(), lanes, row_.data());
+      for (int lane = 0; lane < lanes; ++lane) {
+        const double change = double{now[lane]} - double{row_[lane]};
+        squares_[lane] += change * change;
+        differing_[lane] |= std::bit_cast<Word>(now[lane]) ^ std::bit_cast<Word>(row_[lane]);
+      }
     }
   }
-  if (same) return Arrival::golden;
-  return std::sqrt(squares) < stop.radii[sample] ? Arrival::small : Arrival::large;
 }
 
-void EffectInjector::wait(Stop& stop, int sample, bool* matters) const {
-  stop.waiting[sample].push_back({matters, now_});
-  ++stop.waits;
+/// As measured.
+EffectInjector::Arrival EffectInjector::arrival(const Stop& stop, int lane) const {
+  if (differing_[lane] == 0) return Arrival::golden;
+  return std::sqrt(squares_[lane]) < stop.radii[picked_[lane]] ? Arrival::small : Arrival::large;
+}
+
+std::vector<float> EffectInjector::numbers_of(const Stop& stop, const float* values,
+                                              int lane) const {
+  std::vector<float> numbers;
+  for (const Range& range : stop.elements) {
+    for (std::int64_t e = range.first; e < range.last; ++e) {
+      numbers.push_back(values[e * std::ssize(picked_) + lane]);
+    }
+  }
+  return numbers;
 }
 
 InjectedFactor EffectInjector::finish() {
   for (std::size_t k = 0; k < stops_.size(); ++k) {
-    while (stops_[k].waits > 0) run(k);
+    while (!stops_[k].waiting.empty()) run(k);
   }
   for (const std::vector<Pair>& pairs : of_fault_) {
     std::uint32_t matter = 0;
@@ -181,49 +185,49 @@ InjectedFactor EffectInjector::finish() {
   return result_;
 }
 
-/// Runs what waits at a stop to the next one, as much as there are lanes.
+void EffectInjector::run_full(std::size_t k) {
+  while (std::ssize(stops_[k].waiting) >= kBlockSamples) run(k);
+}
+
+/// Runs the last of what waits at a stop to the next one, as much as there are lanes.
 void EffectInjector::run(std::size_t k) {
   Stop& stop = stops_[k];
-  numbers_.resize(stop.count * wide_.lanes);
-  float* to = numbers_.data();
-  for (const Range& range : stop.elements) {
-    const std::int64_t numbers = (range.last - range.first) * wide_.lanes;
-    to = std::copy_n(wide_.values[stop.value].data() + range.first * wide_.lanes, numbers, to);
+  const auto count = std::min<std::size_t>(stop.waiting.size(), kBlockSamples);
+  const std::vector<Waiting> running(std::make_move_iterator(stop.waiting.end() - count),
+                                     std::make_move_iterator(stop.waiting.end()));
+  stop.waiting.resize(stop.waiting.size() - count);
+  // Lanes beyond repeat the last one.
+  const auto lanes = static_cast<std::size_t>(lanes_of(static_cast<int>(count)));
+  const std::size_t size = running.front().numbers.size();
+  picked_.resize(lanes);
+  numbers_.resize(size * lanes);
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    const Waiting& one = running[std::min(lane, count - 1)];
+    picked_[lane] = one.sample;
+    for (std::size_t i = 0; i < size; ++i) numbers_[i * lanes + lane] = one.numbers[i];
   }
-  struct Running {
-    int lane, sample;
-    bool* matters;
-  };
-  std::vector<Running> running;
-  for (int s = 0; s < samples_; ++s) {
-    for (int slot = 0; slot < slots_ && !stop.waiting[s].empty(); ++slot) {
-      const int lane = slot * samples_ + s;
-      const Waiting& next = stop.waiting[s].back();
-      for (std::int64_t i = 0; i < stop.count; ++i) {
-        numbers_[i * wide_.lanes + lane] = next.numbers[i];
-      }
-      running.push_back({lane, s, next.matters});
-      stop.waiting[s].pop_back();
-    }
-  }
-  stop.waits -= std::ssize(running);
-  if (k + 1 == stops_.size()) {
-    check_(perturbed_.replace(wide_, stop.value, stop.elements, numbers_.data()), changed_.data());
-    for (const Running& one : running) *one.matters = changed_[one.lane] != 0;
-    result_.runs += running.size();
+  const bool is_last = k + 1 == stops_.size();
+  const int to = is_last ? program_->graph->outputs[0] : stops_[k + 1].value;
+  const float* out =
+      perturbed_.replace_to(to, golden_, picked_, stop.value, stop.elements, numbers_.data());
+  if (is_last) {
+    changed_.resize(lanes);
+    check_(out, picked_, changed_.data());
+    for (std::size_t lane = 0; lane < count; ++lane) *running[lane].matters = changed_[lane] != 0;
+    result_.runs += count;
     return;
   }
   Stop& next = stops_[k + 1];
-  const float* out =
-      perturbed_.replace_to(next.value, wide_, stop.value, stop.elements, numbers_.data());
-  for (const Running& one : running) {
-    if (arrive(next, out, wide_.lanes, one.lane, one.sample) == Arrival::large) {
-      wait(next, one.sample, one.matters);
+  measure(next, out);
+  for (std::size_t lane = 0; lane < count; ++lane) {
+    if (arrival(next, static_cast<int>(lane)) == Arrival::large) {
+      next.waiting.push_back({running[lane].matters, running[lane].sample,
+                              numbers_of(next, out, static_cast<int>(lane))});
     } else {
       ++result_.ended;
     }
   }
-  while (next.waits >= 2 * wide_.lanes) run(k + 1);
+  run_full(k + 1);
 }
 
 }  // namespace flipscope

@@ -35,8 +35,7 @@ struct Watch {
   }
 };
 
-/// One thread on one block of samples, which lies in the lanes as often as it fits. Only for
-/// programs without stages, whose values are all numbers.
+/// One thread on one block of samples. Only for programs that can_pick().
 class EffectInjector {
  public:
   EffectInjector(const Program& program, const FaultSpace& space, const DecisionGains& gains,
@@ -50,32 +49,33 @@ class EffectInjector {
 
   InjectedFactor finish();
 
-  const Block& golden() const { return narrow_; }
+  const Block& golden() const { return golden_; }
   const DecisionBound& bound() const { return bound_; }
 
  private:
   struct Waiting {
     bool* matters;
+    std::int32_t sample;
     std::vector<float> numbers;  ///< [element of the stop]
   };
 
   /// Where runs wait until they fill the lanes.
   struct Stop {
     int value = -1;
-    Ranges elements;                            ///< that may differ
-    std::int64_t count = 0;                     ///< of them
-    std::vector<double> radii;                  ///< [sample] what differs less does not matter
-    std::vector<std::vector<Waiting>> waiting;  ///< [sample]
-    std::ptrdiff_t waits = 0;
+    Ranges elements;            ///< that may differ
+    std::vector<double> radii;  ///< [sample] what differs less does not matter
+    std::vector<Waiting> waiting;
   };
 
   /// How what a run brings to a stop differs from the golden value; `large` may matter.
   enum class Arrival { golden, small, large };
 
   void stop_at(int value, const Ranges& elements);
-  Arrival arrive(const Stop& stop, const float* values, int lanes, int lane, int sample);
-  void wait(Stop& stop, int sample, bool* matters) const;
+  void measure(const Stop& stop, const float* values);
+  Arrival arrival(const Stop& stop, int lane) const;
+  std::vector<float> numbers_of(const Stop& stop, const float* values, int lane) const;
   void run(std::size_t stop);
+  void run_full(std::size_t stop);
 
   /// A pair whose channel was run.
   struct Pair {
@@ -84,8 +84,7 @@ class EffectInjector {
   };
 
   const Program* program_;
-  int samples_, slots_;
-  Block narrow_, wide_;
+  Block golden_;
   DecisionBound bound_;
   DecisionCheck check_;
   FaultyRun faulty_;
@@ -96,9 +95,13 @@ class EffectInjector {
   /// [sample] whether these bits of the elements matter.
   std::vector<std::map<Digest, bool>> effects_;
   std::vector<std::vector<Pair>> of_fault_;  ///< [fault]
-  std::vector<float> now_;
-  AlignedVector<float> numbers_;  ///< [element][lane]
-  std::vector<std::uint8_t> changed_;
+  std::vector<std::int32_t> own_lanes_;      ///< 0, 1, … those of the block
+  std::vector<std::int32_t> picked_;         ///< [lane of a run] sample
+  std::vector<double> squares_;              ///< [lane] of what differs at a stop
+  std::vector<Word> differing_;              ///< [lane] which bits
+  AlignedVector<float> row_;                 ///< [lane]
+  AlignedVector<float> numbers_;             ///< [element][lane]
+  std::vector<std::uint8_t> changed_;        ///< [lane]
   InjectedFactor result_;
 };
 

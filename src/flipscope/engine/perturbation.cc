@@ -82,6 +82,18 @@ struct PerturbedRun::State {
     work.note_changes(value, elements);
   }
 
+  void write(int value, const Ranges& elements, const float* numbers) {
+    const std::int64_t lanes = work.lanes();
+    line.assign(lanes, 0);
+    float* own = work.writable(value);
+    for (const Range& range : elements) {
+      const std::int64_t count = (range.last - range.first) * lanes;
+      std::copy_n(numbers, count, own + range.first * lanes);
+      numbers += count;
+    }
+    work.note_changes(value, elements);
+  }
+
   bool is_reached(const Node& node) const {
     return std::ranges::any_of(node.inputs, [&](const Input& input) {
       return input.kind == Input::Kind::value && !work.changed(input.id).empty();
@@ -164,21 +176,16 @@ const std::vector<std::vector<std::uint64_t>>& PerturbedRun::reach(
 
 const float* PerturbedRun::replace(const Block& golden, int value, const Ranges& elements,
                                    const float* numbers) {
-  return replace_to(state_->work.graph().outputs[0], golden, value, elements, numbers);
+  state_->work.begin(golden);
+  state_->write(value, elements, numbers);
+  return state_->pass_on(value);
 }
 
-const float* PerturbedRun::replace_to(int end, const Block& golden, int value,
+const float* PerturbedRun::replace_to(int end, const Block& golden,
+                                      std::span<const std::int32_t> picked, int value,
                                       const Ranges& elements, const float* numbers) {
-  Workspace& work = state_->work;
-  work.begin(golden);
-  state_->line.assign(golden.lanes, 0);
-  float* own = work.writable(value);
-  for (const Range& range : elements) {
-    const std::int64_t count = (range.last - range.first) * golden.lanes;
-    std::copy_n(numbers, count, own + range.first * golden.lanes);
-    numbers += count;
-  }
-  work.note_changes(value, elements);
+  state_->work.begin(golden, picked);
+  state_->write(value, elements, numbers);
   return state_->pass_on(value, end);
 }
 

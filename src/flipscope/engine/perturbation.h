@@ -51,9 +51,10 @@ class PerturbedRun {
   const float* replace(const Block& golden, int value, const Ranges& elements,
                        const float* numbers);
 
-  /// The same as far as value `end`, which is returned. Only for programs without stages.
-  const float* replace_to(int end, const Block& golden, int value, const Ranges& elements,
-                          const float* numbers);
+  /// The same as far as value `end`, which is returned, in lanes of its own: lane l is picked[l] of
+  /// the block. `picked` has a multiple of kLaneGroup entries. Only for programs that can_pick().
+  const float* replace_to(int end, const Block& golden, std::span<const std::int32_t> picked,
+                          int value, const Ranges& elements, const float* numbers);
 
   /// Of the last add() or reach(), [lane]: 1 where the output is linear in the perturbation from
   /// golden to here (see line_check.h): whatever lies between lies between in the output too, up to

@@ -151,6 +151,54 @@ TEST(PerturbedRun, OnALineSmallerPerturbationsLieBetween) {
   EXPECT_GT(off_line, 10000u);
 }
 
+TEST(PerturbedRun, ReplacedLanesHaveTheBitsOfWholeRuns) {
+  std::size_t compared = 0, differing = 0;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    testing::RandomNetwork random(seed);
+    const Graph graph = random.make();
+    const Program program(graph);
+    if (!can_pick(program)) continue;
+    constexpr int kSamples = 5;
+    const std::vector<float> inputs = random.samples(graph, kSamples);
+    const Block golden = run_golden(program, inputs.data(), 0, kSamples);
+    PerturbedRun run(program), whole(program);
+    Random draw(seed, 5);
+    for (int k = 0; k < 6; ++k) {
+      const int value = static_cast<int>(draw.below(graph.values.size()));
+      const Ranges elements = random_elements(graph.values[value].shape, draw);
+      std::vector<std::int32_t> picked(lanes_of(1 + static_cast<int>(draw.below(40))));
+      for (std::int32_t& sample : picked) sample = static_cast<std::int32_t>(draw.below(kSamples));
+      const std::int64_t lanes = std::ssize(picked);
+      std::vector<float> numbers;
+      for (const Range& range : elements) {
+        for (std::int64_t i = range.first * lanes; i < range.last * lanes; ++i) {
+          numbers.push_back(static_cast<float>(draw.below(64)) / 16 - 2);
+        }
+      }
+      const int output = graph.outputs[0];
+      const std::int64_t outputs = element_count(graph.values[output].shape);
+      const float* out = run.replace_to(output, golden, picked, value, elements, numbers.data());
+      const std::int64_t rows = std::ssize(numbers) / lanes;
+      for (std::int64_t l = 0; l < lanes; ++l) {
+        std::vector<float> own(rows * golden.lanes, 0.0f);
+        for (std::int64_t i = 0; i < rows; ++i) {
+          own[i * golden.lanes + picked[l]] = numbers[i * lanes + l];
+        }
+        const float* expected = whole.replace(golden, value, elements, own.data());
+        for (std::int64_t e = 0; e < outputs; ++e) {
+          const float y = expected[e * golden.lanes + picked[l]];
+          ASSERT_TRUE(equal(out[e * lanes + l], y)) << "seed " << seed;
+          const float before = golden.values[output][e * golden.lanes + picked[l]];
+          differing += equal(y, before) ? 0 : 1;
+          ++compared;
+        }
+      }
+    }
+  }
+  EXPECT_GT(compared, 50000u);
+  EXPECT_GT(differing, 10000u);
+}
+
 TEST(PerturbedRun, PickedLanesHaveTheBitsOfWholeRuns) {
   std::size_t compared = 0, reached_none = 0, alike = 0;
   for (std::uint64_t seed = 0; seed < 120; ++seed) {
