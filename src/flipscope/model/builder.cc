@@ -49,8 +49,8 @@ bool are_same_words(const StoredTensor& a, const StoredTensor& b, bool integers)
 
 /// True where all that the symbol shows is fill.
 bool shows_nothing(const Provenance& from) {
-  return !from.source.empty() && std::all_of(from.source.begin(), from.source.end(),
-                                             [](std::int32_t at) { return at < 0; });
+  return !from.source->empty() && std::all_of(from.source->begin(), from.source->end(),
+                                              [](std::int32_t at) { return at < 0; });
 }
 
 }  // namespace
@@ -92,27 +92,28 @@ Symbol GraphBuilder::fold(const std::string& node, const Op& op, const std::vect
   std::vector<View<double>> views;
   for (const Symbol& input : inputs) {
     View<double> view;
-    if (input.present) view = {input.constant.data(), &input.shape, true, input.constant.data()};
+    if (input.present) view = {input.constant->data(), &input.shape, true, input.constant->data()};
     views.push_back(view);
   }
   Symbol result;
   result.shape = shape;
   result.type = type;
-  result.constant.resize(element_count(shape));
+  std::vector<double> elements(element_count(shape));
   if (std::holds_alternative<Quantize>(op) && inputs[0].type == ElementType::float32) {
     // A code next to a rounding boundary must come out as at run time, in float32.
-    const std::vector<float> x(inputs[0].constant.begin(), inputs[0].constant.end());
-    std::vector<float> codes(result.constant.size());
+    const std::vector<float> x(inputs[0].constant->begin(), inputs[0].constant->end());
+    std::vector<float> codes(elements.size());
     const View<float> view{x.data(), &inputs[0].shape, true, nullptr};
     forward<float>(op, {&view, 1}, shape, codes.data(), 1);
-    result.constant.assign(codes.begin(), codes.end());
+    elements.assign(codes.begin(), codes.end());
   } else {
-    forward<double>(op, views, shape, result.constant.data(), 1);
+    forward<double>(op, views, shape, elements.data(), 1);
   }
   const bool codes = std::holds_alternative<Quantize>(op) || std::holds_alternative<Dequantize>(op);
   if (!codes) {
-    for (double& x : result.constant) x = round_to_type(x, type);
+    for (double& x : elements) x = round_to_type(x, type);
   }
+  result.constant = std::move(elements);
   const bool from_file = std::any_of(inputs.begin(), inputs.end(),
                                      [](const Symbol& s) { return s.provenance.has_value(); });
   if (!from_file) return result;
@@ -209,15 +210,15 @@ int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source)
   };
   if (!from.provenance) {
     stored.shape = from.shape;
-    stored.encoding = plain_encoding(from.type, from.constant);
-    reals = from.constant;
+    stored.encoding = plain_encoding(from.type, *from.constant);
+    reals = *from.constant;
   } else {
     const Provenance& origin = *from.provenance;
     stored.name = origin.name;
     stored.shape = origin.shape;
     const bool narrow = origin.type == ElementType::float16 || origin.type == ElementType::bfloat16;
     const ElementType type = narrow && from.type == ElementType::float32 ? origin.type : from.type;
-    stored.encoding = origin.encoding.value_or(plain_encoding(type, from.constant));
+    stored.encoding = origin.encoding.value_or(plain_encoding(type, *from.constant));
     if (stored.encoding.axis >= 0) {
       stored.encoding.axis = file_axis(from, *origin.encoding);
       if (stored.encoding.axis < 0) {
@@ -227,13 +228,13 @@ int GraphBuilder::store(const Symbol& symbol, std::vector<std::int32_t>& source)
       }
     }
     const Provenance& final_origin = *from.provenance;
-    source = final_origin.source;
+    source = *final_origin.source;
     if (final_origin.encoding && !is_integer(final_origin.type) && !final_origin.is_computed) {
-      stored.latent.assign(final_origin.file_values.begin(), final_origin.file_values.end());
+      stored.latent.assign(final_origin.file_values->begin(), final_origin.file_values->end());
     }
     // Elements that the symbol shows are stored as it shows them; the rest as the quantizer gave
     // them, or the file has them.
-    reals = final_origin.file_values;
+    reals = *final_origin.file_values;
     for (std::size_t i = 0; i < final_origin.codes.size(); ++i) {
       reals[i] = final_origin.codes[i] * step(i);
     }
@@ -285,7 +286,7 @@ Input GraphBuilder::use(const Symbol& symbol) {
   constant.stored = store(symbol, constant.source);
   const bool is_filled = std::any_of(constant.source.begin(), constant.source.end(),
                                      [](std::int32_t at) { return at < 0; });
-  if (is_filled) constant.filled = symbol.constant;
+  if (is_filled) constant.filled = *symbol.constant;
   const auto& from = symbol.provenance;
   const bool scaled = from && !shows_nothing(*from) && from->encoding && !from->as_codes;
   constant.scale = scaled ? from->encoding->scale : std::vector<double>{1.0};

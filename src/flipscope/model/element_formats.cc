@@ -16,10 +16,10 @@ constexpr int kWidest = 32;
 std::vector<double> codes_of(GraphBuilder& builder, const std::string& node, const Symbol& x,
                              const ElementFormats& formats) {
   std::map<std::pair<int, bool>, std::vector<std::size_t>> alike;
-  for (std::size_t i = 0; i < x.constant.size(); ++i) {
+  for (std::size_t i = 0; i < x.constant->size(); ++i) {
     alike[{formats.bits[i], formats.is_signed[i]}].push_back(i);
   }
-  std::vector<double> codes(x.constant.size(), 0.0);
+  std::vector<double> codes(x.constant->size(), 0.0);
   for (const auto& [form, members] : alike) {
     if (form.first == 0) continue;
     Encoding encoding{.format = formats.format, .scale = {}, .zero_point = {}, .axis = 0};
@@ -110,7 +110,7 @@ Encoding grid_of(const Symbol& x, const ElementFormats& formats) {
 
 /// Every element of the file once.
 bool shows_file(const Provenance& from) {
-  return from.source.size() == from.file_values.size() && covers_file(from);
+  return from.source->size() == from.file_values->size() && covers_file(from);
 }
 
 }  // namespace
@@ -120,7 +120,8 @@ Symbol quantize_elements(GraphBuilder& builder, const std::string& node, const S
   Encoding encoding = grid_of(x, formats);
   const std::vector<double> codes = codes_of(builder, node, x, formats);
   Symbol result = x;
-  for (std::size_t i = 0; i < codes.size(); ++i) result.constant[i] = codes[i] * formats.scale[i];
+  std::vector<double>& numbers = result.constant.edit();
+  for (std::size_t i = 0; i < codes.size(); ++i) numbers[i] = codes[i] * formats.scale[i];
   if (!x.provenance) return result;
   const bool changed = result.constant != x.constant;
   if (!shows_file(*x.provenance)) make_own_origin(result, node);

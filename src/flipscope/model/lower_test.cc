@@ -156,7 +156,7 @@ TEST(Builder, ShapeArithmeticDisappears) {
   const Symbol x = builder.add_input("x", {1, 2});
   const Symbol a = builder.literal({.type = ElementType::int64, .shape = {2}, .data = {1, 2}});
   const Symbol b = builder.add("sum", Binary{BinaryFunction::add}, {a, a});
-  EXPECT_EQ(b.constant, (std::vector<double>{2, 4}));
+  EXPECT_EQ(*b.constant, (std::vector<double>{2, 4}));
   EXPECT_FALSE(b.provenance);
   const Symbol y = builder.add("f", Unary{UnaryFunction::relu}, {x});
   EXPECT_EQ(builder.finish("g", {y}, {"y"}).nodes.size(), 1u);

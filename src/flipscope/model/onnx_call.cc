@@ -86,7 +86,7 @@ const std::vector<double>& OnnxCall::constant(std::size_t input, const char* wha
     refuse("{} must be a constant, \"{}\" depends on the model's input", what,
            node.inputs.at(input));
   }
-  return symbol.constant;
+  return *symbol.constant;
 }
 
 std::vector<std::int64_t> OnnxCall::constant_integers(std::size_t input, const char* what) const {

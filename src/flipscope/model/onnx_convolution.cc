@@ -148,7 +148,7 @@ Symbol centered(OnnxCall& call, std::size_t operand, std::size_t zero_point, std
   if (!call.has(zero_point)) return dequantize(call, x, carried, {1}, {0}, -1);
   const Symbol& z = call.in(zero_point);
   if (z.is_constant()) {
-    return dequantize(call, x, carried, {1}, z.constant, z.constant.size() > 1 ? axis : -1);
+    return dequantize(call, x, carried, {1}, *z.constant, z.constant->size() > 1 ? axis : -1);
   }
   return call.add(Binary{BinaryFunction::subtract}, {x, z}, ElementType::int32);
 }

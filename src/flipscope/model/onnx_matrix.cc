@@ -49,7 +49,8 @@ Symbol centered(OnnxCall& call, std::size_t operand, std::size_t zero_point, boo
   if (!call.has(zero_point)) return dequantize(call, x, carried, {1}, {0}, -1);
   const Symbol& z = call.in(zero_point);
   if (z.is_constant()) {
-    return dequantize(call, x, carried, {1}, z.constant, operand_axis(x, z.constant.size(), left));
+    return dequantize(call, x, carried, {1}, *z.constant,
+                      operand_axis(x, z.constant->size(), left));
   }
   if (element_count(z.shape) != 1) {
     OnnxCall::refuse("zero points along an axis must be constants");

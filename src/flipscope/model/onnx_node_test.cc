@@ -208,7 +208,7 @@ std::string run_case(OnnxModel model, std::vector<Tensor> inputs, std::vector<Te
   std::size_t next = 0;
   for (std::size_t k = 0; k < expected.size(); ++k) {
     const Symbol& symbol = converted.outputs[k];
-    std::vector<double> actual = symbol.constant;
+    std::vector<double> actual = *symbol.constant;
     if (!symbol.is_constant()) {
       actual.assign(results[next].begin(), results[next].end());
       ++next;

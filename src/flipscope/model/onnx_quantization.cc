@@ -185,16 +185,17 @@ Symbol dequantize(OnnxCall& call, const Symbol& x, double carried_zero_point,
   const bool stored = x.is_constant() && !(x.provenance && x.provenance->encoding);
   if (stored) {
     // Integers of the file: they are the words.
-    for (std::size_t i = 0; i < codes.constant.size(); ++i) {
+    std::vector<double>& numbers = codes.constant.edit();
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
       const std::size_t channel = encoding.channel(static_cast<std::int64_t>(i), x.shape);
-      codes.constant[i] += carried_zero_point - encoding.zero_point[channel];
+      numbers[i] += carried_zero_point - encoding.zero_point[channel];
     }
     if (codes.provenance) {
       Provenance& from = *codes.provenance;
       from.encoding = encoding;
       from.as_codes = true;
       if (encoding.axis < 0 && from.changed_by.empty() && !covers_file(from)) {
-        from.codes = from.file_values;
+        from.codes = *from.file_values;
         for (double& code : from.codes) code -= encoding.zero_point[0];
       }
     }

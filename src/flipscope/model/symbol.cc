@@ -7,14 +7,14 @@ namespace flipscope {
 namespace {
 
 bool is_one_number(const Symbol& symbol) {
-  return symbol.constant.size() == 1;
+  return symbol.constant->size() == 1;
 }
 
 /// The codes of a quantized symbol that covers its file, in the file's order.
 std::vector<double> codes_in_file(const Symbol& symbol) {
   const Provenance& from = *symbol.provenance;
-  std::vector<double> codes(from.file_values.size());
-  for (std::size_t i = 0; i < from.source.size(); ++i) {
+  std::vector<double> codes(from.file_values->size());
+  for (std::size_t i = 0; i < from.source->size(); ++i) {
     if (from.source[i] < 0) continue;
     const std::size_t channel = from.encoding->channel(static_cast<std::int64_t>(i), symbol.shape);
     const double step = from.as_codes ? 1.0 : from.encoding->scale_of(channel);
@@ -34,14 +34,15 @@ Symbol absent() {
 void make_own_origin(Symbol& symbol, const std::string& name) {
   Provenance from{.name = name, .shape = symbol.shape, .file_values = symbol.constant};
   from.type = symbol.type;
-  from.source.resize(symbol.constant.size());
-  std::iota(from.source.begin(), from.source.end(), 0);
+  std::vector<std::int32_t>& source = from.source.edit();
+  source.resize(symbol.constant->size());
+  std::iota(source.begin(), source.end(), 0);
   if (symbol.provenance && symbol.provenance->encoding) {
     from.encoding = symbol.provenance->encoding;
     from.as_codes = symbol.provenance->as_codes;
     const std::vector<ElementBits>& of_file = symbol.provenance->encoding->elements;
-    for (std::size_t i = 0; i < from.source.size() && !of_file.empty(); ++i) {
-      if (i == 0) from.encoding->elements.assign(from.source.size(), {});
+    for (std::size_t i = 0; i < source.size() && !of_file.empty(); ++i) {
+      if (i == 0) from.encoding->elements.assign(source.size(), {});
       const std::int32_t at = symbol.provenance->source[i];
       if (at >= 0) from.encoding->elements[i] = of_file[static_cast<std::size_t>(at)];
     }
@@ -54,8 +55,8 @@ const std::string& own_name(const Provenance& from) {
 }
 
 bool covers_file(const Provenance& from) {
-  std::vector<bool> seen(from.file_values.size(), false);
-  for (std::int32_t at : from.source) {
+  std::vector<bool> seen(from.file_values->size(), false);
+  for (std::int32_t at : *from.source) {
     if (at >= 0) seen[at] = true;
   }
   return std::all_of(seen.begin(), seen.end(), [](bool x) { return x; });
@@ -66,7 +67,7 @@ int file_axis(const Symbol& symbol, const Encoding& encoding) {
   const Shape strides = strides_of(from.shape);
   for (std::size_t axis = 0; axis < from.shape.size(); ++axis) {
     bool fits = true;
-    for (std::size_t i = 0; i < from.source.size() && fits; ++i) {
+    for (std::size_t i = 0; i < from.source->size() && fits; ++i) {
       const auto index = static_cast<std::int64_t>(i);
       if (from.source[i] < 0) continue;
       fits = from.source[i] / strides[axis] % from.shape[axis] ==
@@ -108,7 +109,7 @@ std::optional<Provenance> kept_provenance(const Op& op, const std::vector<Symbol
         origin = &input;
         first = before;
       }
-      before += static_cast<std::int64_t>(input.constant.size());
+      before += static_cast<std::int64_t>(input.constant->size());
     }
     if (!origin) return {};
     Provenance from = *origin->provenance;
@@ -117,12 +118,13 @@ std::optional<Provenance> kept_provenance(const Op& op, const std::vector<Symbol
       from.encoding = moved_encoding(*from.encoding, origin->shape, shape, move->source);
       if (!from.encoding) return {};
     }
-    from.source.assign(elements, -1);
+    std::vector<std::int32_t> source(elements, -1);
     for (std::size_t i = 0; i < elements; ++i) {
       const std::int64_t at = move->source[i] - first;
-      const bool inside = at >= 0 && at < static_cast<std::int64_t>(origin->constant.size());
-      if (inside) from.source[i] = origin->provenance->source[at];
+      const bool inside = at >= 0 && at < static_cast<std::int64_t>(origin->constant->size());
+      if (inside) source[i] = origin->provenance->source[at];
     }
+    from.source = std::move(source);
     if (from.encoding && covers_file(*origin->provenance) && !covers_file(from)) {
       from.codes = codes_in_file(*origin);
     }
@@ -145,7 +147,7 @@ std::optional<Provenance> kept_provenance(const Op& op, const std::vector<Symbol
     return from;
   }
   if (const auto* binary = std::get_if<Binary>(&op)) {
-    if (elements != inputs[0].constant.size() || !is_one_number(inputs[1])) return {};
+    if (elements != inputs[0].constant->size() || !is_one_number(inputs[1])) return {};
     if (!from.encoding) return from;
     const bool times = binary->function == BinaryFunction::multiply;
     if (from.as_codes || (!times && binary->function != BinaryFunction::divide)) return {};

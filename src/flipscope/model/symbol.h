@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "flipscope/numeric/number_format.h"
+#include "flipscope/numeric/shared_vector.h"
 #include "flipscope/numeric/tensor.h"
 #include "flipscope/ops/op.h"
 
@@ -14,10 +15,10 @@ namespace flipscope {
 
 /// Where a constant's elements are stored: an initializer of the file.
 struct Provenance {
-  std::string name;                  ///< the initializer's name
-  Shape shape;                       ///< its shape in the file
-  std::vector<double> file_values;   ///< its real values as stored (before any quantizer)
-  std::vector<std::int32_t> source;  ///< file index of every element, −1: not from the file
+  std::string name;                   ///< the initializer's name
+  Shape shape;                        ///< its shape in the file
+  SharedVector<double> file_values;   ///< its real values as stored (before any quantizer)
+  SharedVector<std::int32_t> source;  ///< file index of every element, −1: not from the file
   ElementType type = ElementType::float32;  ///< of the initializer
   /// The node whose arithmetic gave the elements other values than the file's; empty: none did.
   std::string changed_by{};
@@ -34,9 +35,9 @@ struct Provenance {
 struct Symbol {
   Shape shape;
   ElementType type = ElementType::float32;
-  bool present = true;           ///< false: an optional input that is left out
-  int value = -1;                ///< index of Graph::values, or −1
-  std::vector<double> constant;  ///< the elements, where value is −1
+  bool present = true;            ///< false: an optional input that is left out
+  int value = -1;                 ///< index of Graph::values, or −1
+  SharedVector<double> constant;  ///< the elements, where value is −1
   std::optional<Provenance> provenance;
 
   bool is_constant() const { return present && value < 0; }
