@@ -91,6 +91,7 @@ void EffectInjector::begin(const AnalysedLayer& layer, const Ranges& elements, c
 
 void EffectInjector::stop_at(int value, const Ranges& elements) {
   Stop stop{.value = value, .elements = elements};
+  for (const Range& range : elements) stop.count += range.last - range.first;
   for (int s = 0; s < golden_.samples; ++s) {
     stop.radii.push_back(bound_.radius_of_difference(value, elements, s));
   }
@@ -151,7 +152,7 @@ void EffectInjector::measure(const Stop& stop, const float* values) {
   }
 }
 
-/// As measured.
+/// Of the last measure().
 EffectInjector::Arrival EffectInjector::arrival(const Stop& stop, int lane) const {
   if (differing_[lane] == 0) return Arrival::golden;
   return std::sqrt(squares_[lane]) < stop.radii[picked_[lane]] ? Arrival::small : Arrival::large;
@@ -160,6 +161,7 @@ EffectInjector::Arrival EffectInjector::arrival(const Stop& stop, int lane) cons
 std::vector<float> EffectInjector::numbers_of(const Stop& stop, const float* values,
                                               int lane) const {
   std::vector<float> numbers;
+  numbers.reserve(stop.count);
   for (const Range& range : stop.elements) {
     for (std::int64_t e = range.first; e < range.last; ++e) {
       numbers.push_back(values[e * std::ssize(picked_) + lane]);
@@ -193,12 +195,12 @@ void EffectInjector::run_full(std::size_t k) {
 void EffectInjector::run(std::size_t k) {
   Stop& stop = stops_[k];
   const auto count = std::min<std::size_t>(stop.waiting.size(), kBlockSamples);
-  const std::vector<Waiting> running(std::make_move_iterator(stop.waiting.end() - count),
-                                     std::make_move_iterator(stop.waiting.end()));
+  std::vector<Waiting> running(std::make_move_iterator(stop.waiting.end() - count),
+                               std::make_move_iterator(stop.waiting.end()));
   stop.waiting.resize(stop.waiting.size() - count);
   // Lanes beyond repeat the last one.
   const auto lanes = static_cast<std::size_t>(lanes_of(static_cast<int>(count)));
-  const std::size_t size = running.front().numbers.size();
+  const auto size = static_cast<std::size_t>(stop.count);
   picked_.resize(lanes);
   numbers_.resize(size * lanes);
   for (std::size_t lane = 0; lane < lanes; ++lane) {
@@ -206,6 +208,7 @@ void EffectInjector::run(std::size_t k) {
     picked_[lane] = one.sample;
     for (std::size_t i = 0; i < size; ++i) numbers_[i * lanes + lane] = one.numbers[i];
   }
+  for (Waiting& one : running) one.numbers = {};
   const bool is_last = k + 1 == stops_.size();
   const int to = is_last ? program_->graph->outputs[0] : stops_[k + 1].value;
   const float* out =

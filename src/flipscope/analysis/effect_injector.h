@@ -63,6 +63,7 @@ class EffectInjector {
   struct Stop {
     int value = -1;
     Ranges elements;            ///< that may differ
+    std::int64_t count = 0;     ///< of them
     std::vector<double> radii;  ///< [sample] what differs less does not matter
     std::vector<Waiting> waiting;
   };

@@ -11,12 +11,6 @@
 namespace flipscope {
 namespace {
 
-/// True where the node's sums are exact in float32, so that differences may be added to them.
-bool adds_exactly(const Node& node) {
-  const Accumulation* sum = accumulation(node.op);
-  return sum && !sum->rescale.empty() && sum->carrier == Carrier::float32;
-}
-
 /// New minus old of the changed blocks of an input, side by side.
 const float* change_of(const Pass& pass, int value, const std::vector<std::int64_t>& blocks,
                        std::int64_t size) {
@@ -106,7 +100,8 @@ void forward_channel(const Op& op, const std::vector<View<float>>& inputs, const
 }  // namespace
 
 bool added_inputs(const Pass& pass) {
-  if (!adds_exactly(pass.node) || pass.node.inputs[1].kind != Input::Kind::constant) return false;
+  if (!adds_exactly(pass.node.op) || pass.node.inputs[1].kind != Input::Kind::constant)
+    return false;
   if (pass.node.inputs.size() > 2 && pass.node.inputs[2].kind == Input::Kind::value) return false;
   const Input& x = pass.node.inputs[0];
   const View<float> w{pass.work.program().constants[pass.node.inputs[1].id].data(),
@@ -180,7 +175,7 @@ bool struck_channels(const Pass& pass, const std::vector<int>& struck) {
   const Shape& x_shape = pass.node.inputs[0].shape;
   const bool one_row = product && element_count(pass.out_shape) == pass.out_shape.back() &&
                        pass.node.inputs[1].shape.size() == 2;
-  const bool adds = adds_exactly(pass.node) && ((conv && x_shape[0] == 1) || one_row);
+  const bool adds = adds_exactly(pass.node.op) && ((conv && x_shape[0] == 1) || one_row);
   const std::int64_t batch_planes = product ? 1 : strides_of(pass.out_shape)[1];
   float* out = pass.out();
   const std::vector<View<float>> inputs = pass.work.views(pass.node);

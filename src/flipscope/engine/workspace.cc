@@ -15,11 +15,9 @@ void Workspace::Form<T>::forget() {
 }
 
 bool can_pick(const Program& program) {
-  const auto sums_codes = [](const Node& node) {
-    const Accumulation* sum = accumulation(node.op);
-    return sum != nullptr && !sum->rescale.empty();
-  };
-  return program.stages->empty() && std::ranges::none_of(program.graph->nodes, sums_codes);
+  return program.stages->empty() &&
+         std::ranges::none_of(program.graph->nodes,
+                              [](const Node& node) { return adds_exactly(node.op); });
 }
 
 Workspace::Workspace(const Program& golden_program)

@@ -3,6 +3,7 @@
 // Weights pass an importer by value, from operator to operator, and few of these change them.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -19,9 +20,9 @@ class SharedVector {
 
   const std::vector<T>& operator*() const { return elements_ ? *elements_ : none(); }
   const std::vector<T>* operator->() const { return &**this; }
-  const T& operator[](std::size_t i) const { return (*elements_)[i]; }
+  const T& operator[](std::size_t i) const { return (**this)[i]; }
 
-  /// Elements of its own.
+  /// Elements of its own, to be written to until this is copied.
   std::vector<T>& edit() {
     if (!elements_ || elements_.use_count() > 1) {
       elements_ = std::make_shared<std::vector<T>>(**this);

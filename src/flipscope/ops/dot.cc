@@ -146,6 +146,11 @@ const Accumulation* accumulation(const Op& op) {
       op);
 }
 
+bool adds_exactly(const Op& op) {
+  const Accumulation* sum = accumulation(op);
+  return sum && !sum->rescale.empty() && sum->carrier == Carrier::float32;
+}
+
 void rescale_row(double factor, const float* sums, std::int64_t count, float* out) {
   const auto narrow = static_cast<float>(factor);
   if (narrow == factor) {

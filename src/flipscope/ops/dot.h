@@ -57,6 +57,9 @@ void dot_partial_sums(const Dot<float>& d);
 /// How the operator sums, or null where it is not affine.
 const Accumulation* accumulation(const Op& op);
 
+/// True where the sums of codes are exact in float32, so that differences may be added to them.
+bool adds_exactly(const Op& op);
+
 /// out[i] = float32(double(sums[i])·factor).
 void rescale_row(double factor, const float* sums, std::int64_t count, float* out);
 
